@@ -1,0 +1,232 @@
+"""A snapshot that is being made: invisible until it is published.
+
+Starts from the current snapshot. Documents that stay cost nothing: their segments are
+shared. Added documents go into one new segment, removed ones into its neighbours' lists of
+removals. Small or mostly dead segments are copied into the new one, so that a store that
+is refreshed for years keeps a handful.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from corpus import files, ledger
+from corpus.errors import SnapshotDamaged, StoreBusy, StoreNotWritable
+from corpus.files import FileRecord
+from corpus.fingerprint import Fingerprint
+from corpus.identity import snapshot_id
+from corpus.manifest import NAME as MANIFEST
+from corpus.manifest import Manifest, SegmentRef
+from corpus.segment import SegmentWriter, segment_id
+from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS, DocumentRef, Snapshot
+from corpus.store import Store
+from corpus.texts import Entry
+from corpus.types import LedgerRow, Vectors
+from corpus.words import META_LOCK, WordIndex, WordIndexBuilder
+
+
+class Build:
+    """Collects the changes of one run. The caller holds the store's lock.
+
+    :param parent: the snapshot this one follows, open; None for the first.
+    :param fingerprint: the vector space; that of the parent, if there is one.
+    :param settings: what decides how documents are read and cut.
+    :raises StoreNotWritable: here and in every method, when the disk refuses.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        parent: Snapshot | None,
+        fingerprint: Fingerprint,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._store, self._parent = store, parent
+        self._fingerprint, self._settings = fingerprint, settings
+        self._removed: dict[str, DocumentRef] = {}
+        self._new_segment_files: dict[str, FileRecord] = {}
+        self._stack = ExitStack()
+        with _disk_errors(), ExitStack() as stack:
+            self._segment_folder = stack.enter_context(files.staging(store.path / SEGMENTS))
+            self._folder = stack.enter_context(files.staging(store.path / SNAPSHOTS))
+            self._segment = SegmentWriter(self._segment_folder, fingerprint.dim)
+            (self._folder / WORDS).mkdir()
+            self._words = stack.enter_context(
+                WordIndexBuilder(
+                    self._folder / WORDS,
+                    parent.words_folder if parent else None,
+                    parent.word_files if parent else (),
+                )
+            )
+            self._stack = stack.pop_all()
+
+    def remove(self, document_id: str) -> None:
+        """Leave out a document of the parent."""
+        if self._parent is None or document_id in self._removed:
+            return
+        ref = self._parent.documents.get(document_id)
+        if ref is not None:
+            self._removed[document_id] = ref
+            self._words.remove(document_id)
+
+    def add(self, entry: Entry, vectors: Vectors) -> None:
+        """Take in a document, in place of the parent's of the same id, if there is one.
+
+        :param vectors: float32 (len(entry.chunks), dim), unit rows.
+        """
+        self.remove(entry.document.id)
+        with _disk_errors():
+            self._segment.add(entry, vectors)
+            for chunk in entry.chunks:
+                self._words.add(chunk)
+
+    def publish(self, rows: Sequence[LedgerRow], probes: str) -> str:
+        """Make the new snapshot durable and current.
+
+        :param rows: its whole ledger.
+        :param probes: see :func:`corpus.fingerprint.encode_probes`.
+        :return: its id.
+        :raises StoreBusy: when another snapshot became current since the parent.
+        """
+        new_id = snapshot_id(rows, self._settings, self._fingerprint.id)
+        with _disk_errors():
+            segments, segment_files = self._finish_segments()
+            manifest = Manifest(
+                id=new_id,
+                parent=self._parent.id if self._parent else None,
+                sequence=self._parent.manifest.sequence + 1 if self._parent else 1,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                fingerprint=self._fingerprint,
+                probes=probes,
+                settings=self._settings,
+                counts=ledger.counts(rows),
+                segments=tuple(segments),
+                files={**segment_files, **self._finish_files(new_id, rows)},
+            )
+            self._check_counts(manifest)
+            files.write_new(self._folder / MANIFEST, manifest.to_bytes())
+            self._commit(new_id)
+        return new_id
+
+    def _finish_segments(self) -> tuple[list[SegmentRef], dict[str, FileRecord]]:
+        kept = self._keep_or_copy()
+        if self._segment.documents:
+            kept.append(self._finish_new_segment())
+        prefixes = tuple(f"{SEGMENTS}/{ref.id}/" for ref in kept)
+        inherited = self._parent.manifest.files if self._parent else {}
+        recorded = {name: r for name, r in inherited.items() if name.startswith(prefixes)}
+        return kept, {**recorded, **self._new_segment_files}
+
+    def _finish_new_segment(self) -> SegmentRef:
+        written = self._segment.finish()
+        new_id = segment_id(written)
+        folder = self._store.path / SEGMENTS / new_id
+        if not folder.exists():
+            os.rename(self._segment_folder, folder)
+            files.sync_folder(folder.parent)
+        self._new_segment_files = {f"{SEGMENTS}/{new_id}/{n}": r for n, r in written.items()}
+        return SegmentRef(new_id, self._segment.documents, self._segment.chunks)
+
+    def _keep_or_copy(self) -> list[SegmentRef]:
+        """Decide for each segment of the parent: share it, or copy what lives of it.
+
+        Segments no larger than the new one are copied, smallest first, and so are those
+        that are mostly dead. Sizes then grow like powers of two: their number is
+        logarithmic in the corpus, and so is how often a chunk is copied.
+        """
+        if self._parent is None:
+            return []
+        kept = []
+        for number, ref, live in self._by_size(self._parent):
+            if live > self._segment.documents and live * 2 >= ref.documents:
+                kept.append(ref)
+            else:
+                self._copy(self._parent, number, ref)
+        return kept
+
+    def _by_size(self, parent: Snapshot) -> list[tuple[int, SegmentRef, int]]:
+        """Segments of the parent with today's removals and documents left, smallest first."""
+        segments = []
+        for number, ref in enumerate(parent.manifest.segments):
+            gone = [id_ for id_, place in self._removed.items() if place.segment == number]
+            today = replace(ref, removed=tuple(sorted({*ref.removed, *gone})))
+            segments.append((number, today, ref.documents - len(today.removed)))
+        return sorted(segments, key=lambda one: one[2])
+
+    def _copy(self, parent: Snapshot, number: int, ref: SegmentRef) -> None:
+        for entry in parent.segment(number).texts.entries(frozenset(ref.removed)):
+            self._segment.add(entry, parent.vectors_of(entry.chunks))
+
+    def _finish_files(self, new_id: str, rows: Iterable[LedgerRow]) -> dict[str, FileRecord]:
+        """Write the ledger and the words; hash only what the parent did not have."""
+        below = f"{SNAPSHOTS}/{new_id}"
+        inherited = self._parent.word_files if self._parent else {}
+        new = set(self._words.finish())
+        words = {
+            name: files.record_of(self._folder / WORDS / name) if name in new else inherited[name]
+            for name in sorted(os.listdir(self._folder / WORDS))
+        }
+        recorded = files.write_new(self._folder / ledger.NAME, ledger.to_bytes(rows))
+        return {
+            f"{below}/{ledger.NAME}": recorded,
+            **{f"{below}/{WORDS}/{name}": record for name, record in words.items()},
+        }
+
+    def _check_counts(self, manifest: Manifest) -> None:
+        """Open the words that were just written: they, the ledger and the texts must agree."""
+        expected, found = manifest.counts["chunks"], len(WordIndex(self._folder / WORDS))
+        (self._folder / WORDS / META_LOCK).unlink(missing_ok=True)
+        if found != expected:
+            raise OSError(f"the word index holds {found} chunks, the ledger says {expected}")
+
+    def _commit(self, new_id: str) -> None:
+        """Name the folder, then point at it: nothing before the last step shows."""
+        expected = self._parent.id if self._parent else None
+        if self._store.current_id() != expected:
+            raise StoreBusy("another snapshot was published meanwhile; run this again")
+        files.sync_folder(self._folder)
+        target = self._store.path / SNAPSHOTS / new_id
+        if target.exists() and not self._is_sound(new_id):
+            self._store.quarantine(new_id)
+        if not target.exists():
+            os.rename(self._folder, target)
+            files.sync_folder(target.parent)
+        self._store.set_current(new_id)
+
+    def _is_sound(self, existing: str) -> bool:
+        try:
+            self._store.open(existing)
+        except SnapshotDamaged:
+            return False
+        return True
+
+    def __enter__(self) -> Build:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._segment.close()
+        self._stack.close()
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Tell what the disk refused in the project's own terms."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        raise StoreNotWritable(
+            f"the store could not be written: {error}; nothing was published and the snapshot "
+            "before still answers"
+        ) from error

@@ -1,0 +1,154 @@
+"""Every error this project raises on purpose, as one tree.
+
+    RagError
+    ├── SettingsError            a settings file, variable or flag is wrong
+    ├── CorpusError              what is on disk cannot be used
+    │   ├── NoSnapshot           nothing has been published yet
+    │   ├── UnknownSnapshot      no snapshot of that id
+    │   ├── UnknownDocument      no document of that id in the snapshot
+    │   ├── SnapshotDamaged      a file is missing, short, or fails its checksum
+    │   ├── EmbeddingMismatch    the snapshot lives in another model's vector space
+    │   ├── ModelUnavailable     the embedding model is not here, or not what it should be
+    │   ├── StoreBusy            another process is writing
+    │   └── StoreNotWritable     the store cannot be created or written
+    ├── IngestError              a run could not be carried out
+    │   ├── BadRoot              the folder is missing, not a folder, or overlaps another
+    │   ├── NothingToIngest      the folder holds no file that can be read
+    │   ├── GuardRefused         the run would remove more than is allowed
+    │   └── UnreadableSource     one file could not be taken in (goes to the ledger)
+    └── AnswerError              one question could not be answered
+        ├── BadRequest           the caller can fix it
+        ├── ServerUnreachable    `rag ask --server`: nothing answers there
+        └── EngineFailed         the engine broke; the operator must look
+
+A message says what was found, what was expected, and what to do next.
+The tree knows nothing of HTTP or exit codes: ``rag/api/errors.py`` maps it to status
+codes and ``rag/cli.py`` to exit codes, each in one table.
+"""
+
+from __future__ import annotations
+
+
+class RagError(Exception):
+    """Base of the tree.
+
+    ``retryable`` tells the caller whether the same call may succeed later by itself.
+    """
+
+    retryable = False
+
+
+class SettingsError(RagError):
+    """A settings file, an environment variable or a flag is wrong."""
+
+
+class CorpusError(RagError):
+    """What is on disk cannot be used."""
+
+
+class NoSnapshot(CorpusError):
+    """Nothing has been published yet."""
+
+    retryable = True
+
+    def __init__(self, store: object) -> None:
+        super().__init__(
+            f"the store {str(store)!r} holds no snapshot yet; run `rag ingest FOLDER` first"
+        )
+
+
+class UnknownSnapshot(CorpusError):
+    """No snapshot of that id is in the store."""
+
+    def __init__(self, snapshot_id: str) -> None:
+        super().__init__(
+            f"there is no snapshot {snapshot_id!r} in this store; "
+            "`rag snapshots list` names those that exist"
+        )
+
+
+class UnknownDocument(CorpusError):
+    """The snapshot holds no document of that id."""
+
+    def __init__(self, document_id: str) -> None:
+        super().__init__(
+            f"there is no document {document_id!r} in the current snapshot; "
+            "`rag documents` lists those that exist"
+        )
+
+
+class SnapshotDamaged(CorpusError):
+    """A file of a snapshot is missing, short, or fails its checksum."""
+
+
+class EmbeddingMismatch(CorpusError):
+    """The snapshot lives in another model's vector space.
+
+    Scores across two spaces are numbers without meaning, so this is refused when the
+    snapshot is opened and never papered over at query time.
+    """
+
+    def __init__(self, *, found: str, expected: str) -> None:
+        super().__init__(
+            f"the snapshot was embedded with {found}, the settings ask for {expected}; "
+            "set embedding.model back, or run `rag ingest` on the same folders with another "
+            "--store to embed them with the new model"
+        )
+
+
+class ModelUnavailable(CorpusError):
+    """The embedding model is not on this machine, or its files are not what they should be."""
+
+
+class StoreBusy(CorpusError):
+    """Another process holds the writer's lock."""
+
+    retryable = True
+
+
+class StoreNotWritable(CorpusError):
+    """The store cannot be created or written."""
+
+
+class IngestError(RagError):
+    """A run could not be carried out."""
+
+
+class BadRoot(IngestError):
+    """A path to ingest is missing, is not a folder, or overlaps a root that is known."""
+
+
+class NothingToIngest(IngestError):
+    """The folder holds no file that can be read."""
+
+
+class GuardRefused(IngestError):
+    """The run would remove more documents than is allowed without being asked."""
+
+
+class UnreadableSource(IngestError):
+    """One file could not be taken in. It ends as a row of the ledger, never as a crash."""
+
+
+class AnswerError(RagError):
+    """One question could not be answered."""
+
+
+class BadRequest(AnswerError):
+    """The request is wrong and the caller can fix it. ``param`` names the field, if one."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class ServerUnreachable(AnswerError):
+    """Nothing answers at the URL that `--server` names."""
+
+    retryable = True
+
+
+class EngineFailed(AnswerError):
+    """The engine could not produce an answer."""
+
+    retryable = True

@@ -1,0 +1,155 @@
+"""Files that are written once, checked on the way, and known by their hash.
+
+The operating system's own calls, so that every error of a full or failing disk is seen:
+``os.write`` in a loop, ``fsync`` of the file and of the folder that names it. A failed
+``fsync`` is never tried again, because a second one may succeed with the data gone.
+
+Knows nothing of snapshots: what is written where is for ``corpus.store`` to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+_BLOCK = 1 << 20  # bytes read at once
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """What a file must be, to be loaded."""
+
+    size: int  # bytes
+    sha256: str  # hex
+
+
+class CheckedWriter:
+    """Writes a new file, hashing on the way; the file is durable once the block ends.
+
+    :raises FileExistsError: when the file exists: nothing is ever overwritten.
+    :raises OSError: when any byte could not be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> int:
+        """Write all of ``data`` and return its length."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        self._hash.update(data)
+        self._size += len(data)
+        return len(data)
+
+    @property
+    def record(self) -> FileRecord:
+        """Size and hash of what was written so far."""
+        return FileRecord(self._size, self._hash.hexdigest())
+
+    def __enter__(self) -> CheckedWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                os.fsync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
+
+
+def write_new(path: Path, data: bytes) -> FileRecord:
+    """Write a file that does not exist yet, durably."""
+    with CheckedWriter(path) as writer:
+        writer.write(data)
+    return writer.record
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` in one step: readers see the old bytes or the new ones."""
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        write_new(aside, data)
+        os.rename(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def read_checked(path: Path, expected: FileRecord) -> bytes:
+    """Read a file whole and return its bytes only when they are the expected ones.
+
+    :raises ValueError: when size or hash differ.
+    :raises OSError: when it cannot be read.
+    """
+    data = path.read_bytes()
+    if len(data) != expected.size:
+        raise ValueError(f"{path.name} has {len(data)} bytes, {expected.size} were written")
+    if hashlib.sha256(data).hexdigest() != expected.sha256:
+        raise ValueError(f"{path.name} fails its checksum")
+    return data
+
+
+def record_of(path: Path) -> FileRecord:
+    """Hash a file that some library wrote."""
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return FileRecord(size, digest.hexdigest())
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable that some library wrote."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def staging(parent: Path) -> Iterator[Path]:
+    """A new folder below ``parent`` to write into; what is left of it at the end is removed.
+
+    The block renames it away when it is complete. Names that begin with ``tmp-`` are
+    garbage by definition: a killed run may leave one behind.
+    """
+    folder = parent / f"tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; where the file system cannot, copy it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

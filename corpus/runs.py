@@ -1,0 +1,160 @@
+"""What runs came to: a line for every run that changed something, failed or was refused.
+
+A run that finds nothing to do leaves no line; like every run that ends well it moves the
+time of the empty file ``CHECKED``, so that a refresh that changes nothing writes nothing
+and is still seen. A run that was killed is recognised by its first line having no last one
+while nobody holds the store's lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from corpus import files
+from corpus.errors import GuardRefused, StoreBusy
+
+NAME = "runs.jsonl"
+CHECKED = "CHECKED"
+NEXT = "NEXT"
+_KEPT_LINES = 400  # the file is cut back to half of this when it grows past it
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"  # by the guard
+    SKIPPED = "skipped"  # another process was writing
+    INTERRUPTED = "interrupted"
+    CRASHED = "crashed"  # it began, never ended, and is not there any more
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as it is recorded."""
+
+    id: str
+    started: str  # ISO 8601, UTC
+    outcome: Outcome
+    finished: str = ""
+    detail: str = ""  # why it failed, or what it did, for humans
+    process: int = 0
+
+
+class RunLog:
+    """The record of one store."""
+
+    def __init__(self, store: Path) -> None:
+        self._path = store / NAME
+        self._checked = store / CHECKED
+        self._next = store / NEXT
+
+    @contextmanager
+    def recording(self) -> Iterator[Recording]:
+        """Record the run that the block carries out, however it ends."""
+        recording = Recording(self._append)
+        try:
+            yield recording
+        except BaseException as error:
+            recording.end(_outcome(error), str(error))
+            raise
+        self._checked.touch()
+
+    def last_success(self) -> str:
+        """When a run last ended well, changes or not: ISO 8601, UTC; empty for never."""
+        try:
+            moment = self._checked.stat().st_mtime
+        except FileNotFoundError:
+            return ""
+        return datetime.fromtimestamp(moment, UTC).isoformat("T", "seconds")
+
+    def announce(self, due: datetime, schedule: str) -> None:
+        """Say when this process, which keeps a schedule, will run next."""
+        said = {"due": due.astimezone(UTC).isoformat("T", "seconds"), "schedule": schedule}
+        files.replace(self._next, json.dumps({**said, "process": os.getpid()}).encode())
+
+    def next_run(self) -> str:
+        """When a living process means to run next: ISO 8601, UTC; empty where none does."""
+        try:
+            said = json.loads(self._next.read_bytes())
+            os.kill(said["process"], 0)  # sends nothing; fails where there is no such process
+        except (OSError, ValueError, KeyError):
+            return ""
+        return str(said["due"])
+
+    def runs(self, *, being_written: bool) -> list[Run]:
+        """Every run on record, newest first.
+
+        :param being_written: whether some process holds the store's lock now.
+        """
+        by_id: dict[str, Run] = {}
+        for line in self._lines():
+            run = Run(**{**json.loads(line), "outcome": Outcome(json.loads(line)["outcome"])})
+            by_id.pop(run.id, None)  # so that the order is that of the last lines
+            by_id[run.id] = run
+        newest_first = list(reversed(by_id.values()))
+        alive = [being_written and place == 0 for place in range(len(newest_first))]
+        return [_judged(run, maybe) for run, maybe in zip(newest_first, alive, strict=True)]
+
+    def _append(self, run: Run) -> None:
+        lines = self._lines()
+        if len(lines) > _KEPT_LINES:
+            files.replace(self._path, b"".join(line + b"\n" for line in lines[-_KEPT_LINES // 2 :]))
+        with self._path.open("ab") as file:
+            file.write(json.dumps(asdict(run)).encode() + b"\n")
+
+    def _lines(self) -> list[bytes]:
+        """Complete lines; one that a crash cut short is left out."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return []
+        return [line for line in data.splitlines() if line.endswith(b"}")]
+
+
+class Recording:
+    """A run that is being recorded."""
+
+    def __init__(self, append: Callable[[Run], None]) -> None:
+        self._append = append
+        self._run = Run(uuid.uuid4().hex[:12], _now(), Outcome.RUNNING, process=os.getpid())
+
+    def begin(self) -> None:
+        """Record that the run has found work and starts on it."""
+        self._append(self._run)
+
+    def end(self, outcome: Outcome, detail: str) -> None:
+        """Record how it ended. What cannot be recorded must not hide how it ended."""
+        with suppress(OSError):
+            self._append(replace(self._run, outcome=outcome, finished=_now(), detail=detail))
+
+
+def _outcome(error: BaseException) -> Outcome:
+    if isinstance(error, StoreBusy):
+        return Outcome.SKIPPED
+    if isinstance(error, GuardRefused):
+        return Outcome.REFUSED
+    return Outcome.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Outcome.FAILED
+
+
+def _judged(run: Run, may_be_alive: bool) -> Run:
+    """Tell a run that is under way from one that was killed."""
+    if run.outcome is not Outcome.RUNNING or may_be_alive:
+        return run
+    return replace(
+        run, outcome=Outcome.CRASHED, detail=f"process {run.process} ended without a word"
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat("T", "seconds")

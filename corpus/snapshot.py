@@ -1,0 +1,249 @@
+"""A snapshot that is open: one complete, immutable state of the corpus.
+
+Opening verifies every file against the manifest; what is searched afterwards is what was
+verified. A snapshot stays valid for as long as it is held, whatever is published
+meanwhile, and may be searched by any number of threads without a lock.
+
+::
+
+    snapshots/<id>/
+        manifest.json   corpus.manifest
+        ledger.jsonl    corpus.ledger
+        words/          corpus.words, files shared with other snapshots by hard links
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from corpus import ledger
+from corpus.errors import SnapshotDamaged, UnknownDocument
+from corpus.files import FileRecord, read_checked, record_of
+from corpus.fusion import fuse
+from corpus.manifest import NAME as MANIFEST
+from corpus.manifest import Manifest
+from corpus.segment import Segment
+from corpus.types import Chunk, Document, Hit, LedgerRow, Mode, Query, Scores, Vectors
+from corpus.vectors import VectorIndex
+from corpus.words import WordIndex
+
+SEGMENTS = "segments"
+SNAPSHOTS = "snapshots"
+WORDS = "words"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """A document of a snapshot, without its text."""
+
+    id: str
+    source: str
+    title: str
+    digest: str
+    segment: int  # index into Manifest.segments
+
+
+def read_manifest(store: Path, snapshot_id: str) -> Manifest:
+    """Read the manifest of a snapshot.
+
+    :raises SnapshotDamaged: when it is missing, unreadable, or not what it was.
+    """
+    path = store / SNAPSHOTS / snapshot_id / MANIFEST
+    try:
+        manifest = Manifest.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise SnapshotDamaged(
+            f"snapshot {snapshot_id}: its manifest cannot be read: {error.strerror}"
+        ) from error
+    if manifest.id != snapshot_id:
+        raise SnapshotDamaged(f"snapshot {snapshot_id}: its manifest is that of {manifest.id}")
+    return manifest
+
+
+def read_ledger(store: Path, manifest: Manifest) -> list[LedgerRow]:
+    """Read the ledger of a snapshot.
+
+    :raises SnapshotDamaged: when it is not what was written.
+    """
+    name = f"{SNAPSHOTS}/{manifest.id}/{ledger.NAME}"
+    try:
+        return ledger.from_bytes(read_checked(store / name, manifest.files[name]))
+    except (OSError, ValueError, KeyError) as error:
+        raise SnapshotDamaged(f"snapshot {manifest.id} is damaged: {error}") from error
+
+
+class Snapshot:
+    """See the module. Opened by :meth:`corpus.store.Store.open`.
+
+    :raises SnapshotDamaged: when a file is missing or is not what the manifest says.
+    """
+
+    def __init__(self, store: Path, snapshot_id: str) -> None:
+        self._store = store
+        self.manifest = read_manifest(store, snapshot_id)
+        self._segments = [
+            Segment(store / SEGMENTS / ref.id, _below(self.manifest, f"{SEGMENTS}/{ref.id}/"))
+            for ref in self.manifest.segments
+        ]
+        self._removed = [frozenset(ref.removed) for ref in self.manifest.segments]
+        self.words_folder = store / SNAPSHOTS / snapshot_id / WORDS
+        self._words = self._open_words()
+        self._vectors = self._gather_vectors()
+
+    @property
+    def id(self) -> str:
+        """The id of what it says."""
+        return self.manifest.id
+
+    @property
+    def created(self) -> str:
+        """When it was published: ISO 8601, UTC."""
+        return self.manifest.created
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Documents, chunks, sources, and sources by status."""
+        return self.manifest.counts
+
+    @property
+    def word_files(self) -> dict[str, FileRecord]:
+        """Names and hashes of the files of the word index."""
+        return _below(self.manifest, f"{SNAPSHOTS}/{self.id}/{WORDS}/")
+
+    @cached_property
+    def ledger(self) -> list[LedgerRow]:
+        """One row per source, ordered by root and path."""
+        return read_ledger(self._store, self.manifest)
+
+    @cached_property
+    def documents(self) -> dict[str, DocumentRef]:
+        """Every document by id, without texts."""
+        return {
+            row[0]: DocumentRef(*row, number)
+            for number, segment in enumerate(self._segments)
+            for row in segment.texts.digests()
+            if row[0] not in self._removed[number]
+        }
+
+    def search(self, query: Query) -> tuple[Hit, ...]:
+        """Find the chunks that match a query, best first.
+
+        :raises ValueError: when the mode needs a vector and the query has none.
+        """
+        ranked = self._rank(query)[: query.k]
+        chunks = self._chunks(chunk for chunk, _ in ranked)
+        return tuple(
+            Hit(rank, _score(scores), chunks[chunk], scores)
+            for rank, (chunk, scores) in enumerate(ranked, start=1)
+        )
+
+    def document(self, document_id: str) -> Document:
+        """A document with its text.
+
+        :raises UnknownDocument: when this snapshot has none of that id.
+        """
+        for removed, segment in zip(self._removed, self._segments, strict=True):
+            if document_id not in removed:
+                document = segment.texts.document(document_id)
+                if document is not None:
+                    return document
+        raise UnknownDocument(document_id)
+
+    def chunks_of(self, document_id: str) -> list[Chunk]:
+        """The chunks of a document in reading order.
+
+        :raises UnknownDocument: when this snapshot has none of that id.
+        """
+        return self._segments[self._ref(document_id).segment].texts.chunks_of(document_id)
+
+    def terms(self, text: str) -> list[str]:
+        """The distinct terms of a text as the word index knows them."""
+        return self._words.terms(text)
+
+    def frequency(self, term: str) -> int:
+        """In how many chunks a term stands, as :meth:`terms` gives it."""
+        return self._words.frequency(term)
+
+    def vectors_by_key(self, keys: Sequence[str]) -> dict[str, Vectors]:
+        """Vectors of texts that were embedded before, by :func:`corpus.identity.text_key`."""
+        known: dict[str, int] = {}
+        for segment in self._segments:
+            known.update(segment.texts.ids_by_key(keys))
+        ids = np.array(list(known.values()), np.int64)
+        live = self._vectors.holds(ids)
+        kept = [key for key, alive in zip(known, live, strict=True) if alive]
+        return dict(zip(kept, self._vectors.vectors_of(ids[live]), strict=True))
+
+    def vectors_of(self, chunks: Iterable[Chunk]) -> Vectors:
+        """The vectors of chunks of this snapshot, float32 (n, dim)."""
+        return self._vectors.vectors_of(np.array([chunk.id for chunk in chunks], np.int64))
+
+    def segment(self, number: int) -> Segment:
+        """The segment at that place of the manifest."""
+        return self._segments[number]
+
+    def _rank(self, query: Query) -> list[tuple[int, Scores]]:
+        if query.mode is Mode.WORDS:
+            ids, scores = self._words.search(query.text, query.k)
+            return [
+                (int(i), Scores(None, float(s), None)) for i, s in zip(ids, scores, strict=True)
+            ]
+        if query.vector is None:
+            raise ValueError(f"mode {query.mode} needs the vector of the query")
+        if query.mode is Mode.DENSE:
+            ids, scores = self._vectors.search(query.vector, query.k)
+            return [
+                (int(i), Scores(float(s), None, None)) for i, s in zip(ids, scores, strict=True)
+            ]
+        depth = max(query.k, query.candidates)
+        dense = self._vectors.search(query.vector, depth)
+        words = self._words.search(query.text, depth)
+        return fuse(dense, words, query.dense_weight)
+
+    def _chunks(self, ids: Iterable[int]) -> dict[int, Chunk]:
+        missing, found = set(ids), dict[int, Chunk]()
+        for segment in self._segments:
+            found.update(segment.texts.chunks(missing))
+            missing -= found.keys()
+        return found
+
+    def _ref(self, document_id: str) -> DocumentRef:
+        ref = self.documents.get(document_id)
+        if ref is None:
+            raise UnknownDocument(document_id)
+        return ref
+
+    def _open_words(self) -> WordIndex:
+        try:
+            for name, expected in self.word_files.items():
+                if record_of(self.words_folder / name) != expected:
+                    raise ValueError(f"{WORDS}/{name} fails its checksum")
+            return WordIndex(self.words_folder)
+        except (OSError, ValueError) as error:
+            raise SnapshotDamaged(f"snapshot {self.id} is damaged: {error}") from error
+
+    def _gather_vectors(self) -> VectorIndex:
+        """One index over the chunks of all segments, less those of removed documents."""
+        gathered = VectorIndex(self.manifest.fingerprint.dim)
+        for removed, segment in zip(self._removed, self._segments, strict=True):
+            gathered.absorb(segment.read_vectors(), segment.texts.chunk_ids(removed))
+        return gathered
+
+
+def _below(manifest: Manifest, prefix: str) -> dict[str, FileRecord]:
+    """The files below a folder, by their names in it."""
+    return {
+        name.removeprefix(prefix): record
+        for name, record in manifest.files.items()
+        if name.startswith(prefix)
+    }
+
+
+def _score(scores: Scores) -> float:
+    """The score of the search that was asked for."""
+    return next(s for s in (scores.fused, scores.dense, scores.words) if s is not None)

@@ -1,0 +1,215 @@
+"""The texts of a segment: its documents and the spans of its chunks, in one SQLite file.
+
+Written once, closed, hashed; then opened read-only and immutable, one connection per
+thread, so that texts stay on disk and readers take no lock. A chunk stores its span and
+not its text: ``document.text[start:end]`` is the only copy.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corpus.types import Chunk, ChunkIds, Document
+
+_SCHEMA = """
+CREATE TABLE documents (
+    ordinal INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    digest TEXT NOT NULL,
+    source TEXT NOT NULL,
+    title TEXT NOT NULL,
+    format TEXT NOT NULL,
+    metadata TEXT NOT NULL,  -- a JSON object of strings
+    text TEXT NOT NULL
+);
+CREATE INDEX documents_by_source ON documents (source);
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY,
+    document INTEGER NOT NULL REFERENCES documents,
+    start INTEGER NOT NULL,  -- code points
+    "end" INTEGER NOT NULL,
+    headings TEXT NOT NULL,  -- a JSON array of strings
+    page INTEGER,
+    tokens INTEGER NOT NULL,
+    key TEXT NOT NULL  -- corpus.identity.text_key of what was embedded
+);
+CREATE INDEX chunks_by_document ON chunks (document, start);
+CREATE INDEX chunks_by_key ON chunks (key);
+"""
+
+_CHUNK = """
+SELECT c.id, d.id, d.title, d.format, c.start, c."end",
+       substr(d.text, c.start + 1, c."end" - c.start), c.headings, c.page, c.tokens
+FROM chunks c JOIN documents d ON d.ordinal = c.document
+"""
+
+# A list is passed as one parameter, a JSON array.
+_CHUNKS = f"{_CHUNK} WHERE c.id IN (SELECT value FROM json_each(?))"
+
+_IDS_OF_DOCUMENTS = """
+SELECT c.id FROM chunks c JOIN documents d ON d.ordinal = c.document
+WHERE d.id IN (SELECT value FROM json_each(?))
+"""
+
+_IDS_BY_KEY = "SELECT key, id FROM chunks WHERE key IN (SELECT value FROM json_each(?))"
+
+_KEYS_OF_DOCUMENT = """
+SELECT c.key FROM chunks c JOIN documents d ON d.ordinal = c.document
+WHERE d.id = ? ORDER BY c.start
+"""
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A document as a segment holds it: ``keys[i]`` belongs to ``chunks[i]``."""
+
+    document: Document
+    digest: str
+    chunks: Sequence[Chunk]
+    keys: Sequence[str]
+
+
+class TextWriter:
+    """Writes the texts of a new segment. Not safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        # Explicit transactions; durability is the caller's: the file is synced whole.
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.executescript(_SCHEMA)
+        self._connection.execute("BEGIN")
+        self._ordinal = 0
+
+    def add(self, entry: Entry) -> None:
+        """Write a document and its chunks.
+
+        :raises sqlite3.IntegrityError: when the document or a chunk is already here.
+        """
+        self._ordinal += 1
+        document = entry.document
+        self._connection.execute(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self._ordinal,
+                document.id,
+                entry.digest,
+                document.source,
+                document.title,
+                document.format,
+                json.dumps(dict(document.metadata), sort_keys=True),
+                document.text,
+            ),
+        )
+        self._connection.executemany(
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    chunk.id,
+                    self._ordinal,
+                    chunk.start,
+                    chunk.end,
+                    json.dumps(chunk.headings),
+                    chunk.page,
+                    chunk.tokens,
+                    key,
+                )
+                for chunk, key in zip(entry.chunks, entry.keys, strict=True)
+            ),
+        )
+
+    def finish(self) -> None:
+        """Complete the file; nothing can be added afterwards."""
+        self._connection.execute("COMMIT")
+        self._connection.close()
+
+    def close(self) -> None:
+        """Let go of the file. Before :meth:`finish`, what is left of it is useless."""
+        self._connection.close()
+
+
+class Texts:
+    """The texts of a segment that is being read. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        weakref.finalize(self, _close_all, self._connections)
+
+    def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
+        if not hasattr(self._local, "connection"):
+            self._local.connection = sqlite3.connect(self._uri, uri=True, check_same_thread=False)
+            self._connections.append(self._local.connection)
+        with closing(self._local.connection.execute(statement, parameters)) as cursor:
+            rows: list[Row] = cursor.fetchall()
+            return rows
+
+    def document(self, document_id: str) -> Document | None:
+        """The document of that id, or None."""
+        rows = self._rows(
+            "SELECT id, source, title, text, format, metadata FROM documents WHERE id = ?",
+            (document_id,),
+        )
+        for id_, source, title, text, format_, metadata in rows:
+            return Document(id_, source, title, text, format_, json.loads(metadata))
+        return None
+
+    def digests(self) -> Iterator[tuple[str, str, str, str]]:
+        """Every document as (id, source, title, digest), in the order of writing."""
+        yield from self._rows("SELECT id, source, title, digest FROM documents ORDER BY ordinal")
+
+    def entries(self, without: Set[str]) -> Iterator[Entry]:
+        """Every document with its chunks, except those whose ids are in ``without``."""
+        for document_id, _, _, digest in self.digests():
+            document = None if document_id in without else self.document(document_id)
+            if document is not None:
+                yield Entry(
+                    document, digest, self.chunks_of(document_id), self.keys_of(document_id)
+                )
+
+    def keys_of(self, document_id: str) -> list[str]:
+        """The keys of a document's chunks, in the order of :meth:`chunks_of`."""
+        return [row[0] for row in self._rows(_KEYS_OF_DOCUMENT, (document_id,))]
+
+    def chunks(self, ids: Iterable[int]) -> dict[int, Chunk]:
+        """Those of these chunks that are here, by id."""
+        rows = self._rows(_CHUNKS, (json.dumps(list(ids)),))
+        return {chunk.id: chunk for chunk in map(_chunk, rows)}
+
+    def chunks_of(self, document_id: str) -> list[Chunk]:
+        """The chunks of a document in reading order."""
+        rows = self._rows(f"{_CHUNK} WHERE d.id = ? ORDER BY c.start", (document_id,))
+        return [_chunk(row) for row in rows]
+
+    def chunk_ids(self, document_ids: Iterable[str]) -> ChunkIds:
+        """Ids of all chunks of these documents."""
+        rows = self._rows(_IDS_OF_DOCUMENTS, (json.dumps(list(document_ids)),))
+        return np.array([row[0] for row in rows], np.int64)
+
+    def ids_by_key(self, keys: Iterable[str]) -> dict[str, int]:
+        """For those of these keys that are here, a chunk that was embedded under it."""
+        return dict(self._rows(_IDS_BY_KEY, (json.dumps(list(keys)),)))
+
+
+def _close_all(connections: list[sqlite3.Connection]) -> None:
+    for connection in connections:
+        connection.close()
+
+
+def _chunk(row: Row) -> Chunk:
+    id_, document_id, title, format_, start, end, text, headings, page, tokens = row
+    path = tuple(json.loads(headings))
+    return Chunk(id_, document_id, title, format_, start, end, text, path, page, tokens)

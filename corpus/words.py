@@ -1,0 +1,188 @@
+"""Word search: BM25 over chunks, their headings and titles. The home of tantivy.
+
+One index for a whole snapshot, so that a term is weighed by how rare it is among all
+chunks. A new snapshot starts from hard links to the files of the last one: tantivy never
+writes into a file that it has finished, so only what changed is written anew, and its
+deletes are its own.
+
+Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond",
+2009; k1 = 1.2 and b = 0.75 are tantivy's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import tantivy
+
+from corpus.files import link_or_copy, sync_file, sync_folder
+from corpus.types import Chunk, ChunkIds, Vectors
+
+FIELD_BOOSTS = {"body": 1.0, "headings": 1.0, "title": 1.5, "path": 0.5}
+"""How much a match in each field counts; measured on the development sets, docs/log.md."""
+
+_ANALYZER = "english"
+META_LOCK = ".tantivy-meta.lock"
+"""An empty file that tantivy leaves beside an index whenever it opens one."""
+
+_WRITER_LOCK = ".tantivy-writer.lock"
+_WRITER_HEAP = 64 << 20  # bytes; tantivy wants at least 15 MB for one thread
+
+
+def _analyzer() -> tantivy.TextAnalyzer:
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(80))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .filter(tantivy.Filter.stemmer("english"))
+        .build()
+    )
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_integer_field("chunk", fast=True)
+    builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
+    for name in FIELD_BOOSTS:
+        builder.add_text_field(name, tokenizer_name=_ANALYZER, index_option="freq")
+    return builder.build()
+
+
+def _open(folder: Path) -> tantivy.Index:
+    index = tantivy.Index(_schema(), path=os.fspath(folder), reuse=True)
+    index.register_tokenizer(_ANALYZER, _analyzer())
+    return index
+
+
+class WordIndex:
+    """An index that is being read. Searches take no lock and may run side by side."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the files in ``folder``; the caller has verified them.
+
+        :raises ValueError: when they are no index of this layout.
+        """
+        self._index = _open(folder)
+        self._index.config_reader("manual")
+        self._searcher = self._index.searcher()
+        self._analyzer = _analyzer()
+        self._schema = self._index.schema
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def terms(self, text: str) -> list[str]:
+        """The distinct terms of a text as they are indexed: stemmed, folded, in order."""
+        return list(dict.fromkeys(self._analyzer.analyze(text)))
+
+    def frequency(self, term: str) -> int:
+        """In how many chunks the term stands, as :meth:`terms` gives it."""
+        return int(self._searcher.doc_freq("body", term))
+
+    def search(self, text: str, k: int) -> tuple[ChunkIds, Vectors]:
+        """Find the ``k`` chunks that share the rarest words with ``text``, best first.
+
+        No query syntax: every character of a question is text. Equal scores are ordered by
+        chunk id.
+
+        :return: chunk ids (m,) and BM25 scores (m,), float32, m <= k.
+        """
+        terms = self.terms(text)
+        if not terms:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        query = tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Should, self._weighted(field, term, boost))
+                for term in terms
+                for field, boost in FIELD_BOOSTS.items()
+            ]
+        )
+        hits = self._searcher.search(query, limit=k, count=False).hits
+        addresses = [address for _, address in hits]
+        ids = np.array(self._searcher.fast_field_values("chunk", addresses), np.int64)
+        scores = np.array([score for score, _ in hits], np.float32)
+        order = np.lexsort((ids, -scores))
+        return ids[order], scores[order]
+
+    def _weighted(self, field: str, term: str, boost: float) -> tantivy.Query:
+        query = tantivy.Query.term_query(self._schema, field, term, index_option="freq")
+        return query if boost == 1.0 else tantivy.Query.boost_query(query, boost)
+
+
+class WordIndexBuilder:
+    """Writes the index of a new snapshot into a new folder.
+
+    :param folder: must exist and be empty.
+    :param parent: the folder of the snapshot this one follows, or None.
+    :param inherited: names of the files in ``parent`` that belong to it.
+    """
+
+    def __init__(self, folder: Path, parent: Path | None, inherited: Iterable[str] = ()) -> None:
+        self._folder = folder
+        if parent is not None:
+            for name in inherited:
+                link_or_copy(parent / name, folder / name)
+        self._inherited = _stamps(folder)
+        self._writer = _open(folder).writer(heap_size=_WRITER_HEAP, num_threads=1)
+
+    def add(self, chunk: Chunk) -> None:
+        """Index one chunk."""
+        self._writer.add_document(
+            tantivy.Document(
+                chunk=chunk.id,
+                document=chunk.document_id,
+                body=chunk.text,
+                headings=" ".join(chunk.headings),
+                title=chunk.title,
+                path=chunk.document_id,
+            )
+        )
+
+    def remove(self, document_id: str) -> None:
+        """Take out every chunk of a document that the parent holds."""
+        self._writer.delete_documents_by_term("document", document_id)
+
+    def finish(self) -> list[str]:
+        """Make the index durable.
+
+        :return: the names of its files that the parent does not have.
+        :raises OSError: when it could not be written.
+        """
+        try:
+            self._writer.commit()
+            self._writer.wait_merging_threads()
+        except ValueError as error:  # tantivy's errors, input and output among them
+            raise OSError(f"the word index could not be written: {error}") from error
+        return self._settle()
+
+    def _settle(self) -> list[str]:
+        for lock in (_WRITER_LOCK, META_LOCK):
+            (self._folder / lock).unlink(missing_ok=True)
+        now = _stamps(self._folder)
+        new = [name for name, stamp in now.items() if self._inherited.get(name) != stamp]
+        for name in new:
+            sync_file(self._folder / name)
+        sync_folder(self._folder)
+        return sorted(new)
+
+    def __enter__(self) -> WordIndexBuilder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        del self._writer  # lets go of the files and of tantivy's own lock
+
+
+def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """What tells a file that was linked from one that was written under the same name."""
+    with os.scandir(folder) as entries:
+        return {one.name: (one.stat().st_ino, one.stat().st_size) for one in entries}

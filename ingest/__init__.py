@@ -1,0 +1,1 @@
+"""The writing wing: from a folder of files to a published snapshot."""

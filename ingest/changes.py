@@ -1,0 +1,121 @@
+"""The changes of one run on their way into a new snapshot.
+
+Nothing is opened and nothing is written before the first change: a run that finds
+everything as it was neither loads a vector nor leaves a byte behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+
+from corpus.build import Build
+from corpus.embedding import Encoder
+from corpus.snapshot import Snapshot
+from corpus.store import Store
+from corpus.types import LedgerRow
+from ingest.journal import Journal
+from ingest.preparing import Prepared
+from ingest.vectorising import Vectoriser
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is open once there is something to do."""
+
+    journal: Journal
+    build: Build
+    vectoriser: Vectoriser
+    digests: Mapping[str, Mapping[str, str]]  # by source, then by document: what the parent holds
+
+
+class Changes:
+    """Collects removals and replacements. Removals come first.
+
+    :param parent: id of the snapshot that this run follows; None for the first.
+    :param settings: what decides how documents are read and cut.
+    :param anew: chunks may differ though documents do not, so none is taken over.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        parent: str | None,
+        encoder: Encoder,
+        settings: Mapping[str, Any],
+        *,
+        anew: bool,
+    ) -> None:
+        self._store, self._parent = store, parent
+        self._encoder, self._settings, self._anew = encoder, settings, anew
+        self._stack = ExitStack()
+
+    def remove(self, source: str) -> None:
+        """Leave out the documents of a source."""
+        for document in self._work.digests.get(source, ()):
+            self._work.build.remove(document)
+
+    def replace(self, source: str, documents: Sequence[Prepared]) -> None:
+        """Make these the documents of a source; those that are the same cost nothing."""
+        before = self._work.digests.get(source, {})
+        after = {one.entry.document.id for one in documents}
+        for document in before.keys() - after:
+            self._work.build.remove(document)
+        for prepared in documents:
+            entry = prepared.entry
+            if self._anew or before.get(entry.document.id) != entry.digest:
+                self._work.build.remove(entry.document.id)
+                self._work.vectoriser.add(prepared)
+
+    def publish(self, rows: Sequence[LedgerRow]) -> str:
+        """Embed what still waits and publish. Returns the id of the new snapshot."""
+        work = self._work
+        work.vectoriser.flush()
+        published = work.build.publish(rows, work.vectoriser.probes())
+        work.journal.discard()
+        return published
+
+    @property
+    def embedded_chunks(self) -> int:
+        """Chunks that went to the model."""
+        return self._work.vectoriser.embedded_chunks if self._is_open else 0
+
+    @property
+    def reused_chunks(self) -> int:
+        """Chunks of changed documents whose vectors were known."""
+        return self._work.vectoriser.reused_chunks if self._is_open else 0
+
+    @property
+    def _is_open(self) -> bool:
+        return "_work" in self.__dict__
+
+    @cached_property
+    def _work(self) -> _Work:
+        parent = self._store.open(self._parent) if self._parent else None
+        fingerprint = self._encoder.fingerprint
+        journal = self._stack.enter_context(Journal(self._store.path, fingerprint.id))
+        build = self._stack.enter_context(Build(self._store, parent, fingerprint, self._settings))
+        vectoriser = Vectoriser(self._encoder, parent, journal, build.add)
+        return _Work(journal, build, vectoriser, _digests(parent))
+
+    def __enter__(self) -> Changes:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+
+def _digests(parent: Snapshot | None) -> dict[str, dict[str, str]]:
+    digests: dict[str, dict[str, str]] = {}
+    for ref in parent.documents.values() if parent else ():
+        digests.setdefault(ref.source, {})[ref.id] = ref.digest
+    return digests

@@ -1,0 +1,192 @@
+"""Cut a document into chunks: along its structure, then its sentences.
+
+A chunk never spans two sections and, where a block fits, never parts it. What is embedded
+is the chunk with its title and headings before it, and all of that together stays within
+the target and the model's own limit, counted by the model's own tokenizer, special tokens
+included: the encoder never has anything to cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby, zip_longest
+
+from corpus.embedding import Tokens
+from corpus.sentences import sentence_spans
+from ingest.parsed import Block, Kind, Parsed
+
+_MAX_PREFIX_SHARE = 0.4
+"""A long heading path gives way, outermost first, so that a chunk is mostly its own text."""
+
+_MAX_CHARS_PER_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A chunk before it has an id."""
+
+    start: int  # code points into Parsed.text
+    end: int
+    headings: tuple[str, ...]
+    page: int | None
+    embedded: str  # what the encoder gets
+    tokens: int  # of that, special tokens included
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A span that is parted only when it is too long by itself: a sentence, a row, a line."""
+
+    start: int
+    end: int
+    tokens: int  # special tokens left out
+
+
+def chunk(parsed: Parsed, tokens: Tokens, target: int) -> list[Draft]:
+    """Cut a document into chunks, in reading order.
+
+    :param target: tokens that a chunk may have as it is embedded; the model's limit holds
+        in any case.
+    """
+    cutter = _Cutter(parsed, tokens, min(target, tokens.limit))
+    return [
+        draft
+        for headings, blocks in groupby(_searched(parsed), key=lambda block: block.headings)
+        for draft in cutter.section(headings, list(blocks))
+    ]
+
+
+def _searched(parsed: Parsed) -> Iterator[Block]:
+    """Every block but the headings whose text already stands before the chunks below them."""
+    if all(block.kind is Kind.HEADING for block in parsed.blocks):
+        yield from parsed.blocks
+        return
+    for block, after in zip_longest(parsed.blocks, parsed.blocks[1:]):
+        if block.kind is not Kind.HEADING or _heads_nothing(block, after):
+            yield block
+
+
+def _heads_nothing(heading: Block, after: Block | None) -> bool:
+    """Whether a heading has nothing below it, so that it would be found nowhere else."""
+    if after is None:
+        return True
+    return after.kind is Kind.HEADING and len(after.headings) <= len(heading.headings)
+
+
+class _Cutter:
+    """Cuts the sections of one document."""
+
+    def __init__(self, parsed: Parsed, tokens: Tokens, most: int) -> None:
+        self._parsed, self._tokens, self._most = parsed, tokens, most
+        self._specials = tokens.count([""])[0]
+
+    def section(self, headings: tuple[str, ...], blocks: list[Block]) -> Iterator[Draft]:
+        """Cut blocks that stand under the same headings."""
+        prefix = self._prefix(headings)
+        room = self._most - self._tokens.count([prefix])[0]
+        for page, paged in groupby(blocks, key=lambda block: block.page):
+            for units in self._pack(list(paged), room):
+                yield from self._drafts(units, headings, page, prefix)
+
+    def _prefix(self, headings: tuple[str, ...]) -> str:
+        """Title and headings as they are embedded before each chunk of a section."""
+        title = (self._parsed.title,) if self._parsed.title else ()
+        path = title + headings
+        while path:
+            prefix = " > ".join(path) + "\n"
+            if self._tokens.count([prefix])[0] <= self._most * _MAX_PREFIX_SHARE:
+                return prefix
+            path = path[1:]
+        return ""
+
+    def _pack(self, blocks: list[Block], room: int) -> Iterator[list[_Unit]]:
+        """Fill chunks with whole blocks; a block that no chunk can hold is parted."""
+        packed: list[_Unit] = []
+        for block in blocks:
+            units = self._units(block, room)
+            if packed and _size(packed) + _size(units) > room:
+                yield packed
+                packed = []
+            for unit in units:
+                if packed and _size(packed) + unit.tokens > room:
+                    yield packed
+                    packed = []
+                packed.append(unit)
+        if packed:
+            yield packed
+
+    def _units(self, block: Block, room: int) -> list[_Unit]:
+        text = self._parsed.text
+        if block.kind in (Kind.TABLE, Kind.CODE):
+            spans = _lines(text, block.start, block.end)
+        else:
+            spans = sentence_spans(text, block.start, block.end)
+        spans = [part for span in spans for part in _shorten(text, span, room)]
+        counts = self._tokens.count([text[start:end] for start, end in spans])
+        units = [
+            _Unit(start, end, count - self._specials)
+            for (start, end), count in zip(spans, counts, strict=True)
+        ]
+        return [part for unit in units for part in self._part(unit, room)]
+
+    def _part(self, unit: _Unit, room: int) -> Iterator[_Unit]:
+        """Part a unit that is longer than a chunk, between words where there are any."""
+        if unit.tokens <= room:
+            yield unit
+            return
+        text = self._parsed.text[unit.start : unit.end]
+        boundaries = self._tokens.boundaries(text)
+        first = 0
+        while first < len(boundaries):
+            last = min(first + room, len(boundaries))
+            if last < len(boundaries):
+                spaces = [n for n in range(last, first, -1) if text[boundaries[n][0] - 1].isspace()]
+                last = spaces[0] if spaces else last
+            start, end = boundaries[first][0], boundaries[last - 1][1]
+            yield _Unit(unit.start + start, unit.start + end, last - first)
+            first = last
+
+    def _drafts(
+        self, units: list[_Unit], headings: tuple[str, ...], page: int | None, prefix: str
+    ) -> Iterator[Draft]:
+        """One chunk, or two where what lies between the units made it too long."""
+        start, end = units[0].start, units[-1].end
+        embedded = prefix + self._parsed.text[start:end]
+        count = self._tokens.count([embedded])[0]
+        if count <= self._most or len(units) == 1:
+            yield Draft(start, end, headings, page, embedded, count)
+            return
+        half = len(units) // 2
+        yield from self._drafts(units[:half], headings, page, prefix)
+        yield from self._drafts(units[half:], headings, page, prefix)
+
+
+def _size(units: list[_Unit]) -> int:
+    return sum(unit.tokens for unit in units)
+
+
+def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """The lines of a table or of code, without the white space around them."""
+    spans = []
+    for line in text[start:end].splitlines(keepends=True):
+        if line.strip():
+            first = start + len(line) - len(line.lstrip())
+            spans.append((first, start + len(line.rstrip())))
+        start += len(line)
+    return spans
+
+
+def _shorten(text: str, span: tuple[int, int], room: int) -> Iterator[tuple[int, int]]:
+    """Part a span whose tokens hide how long it is: a tokenizer may see one unknown word
+    in a megabyte without spaces.
+    """
+    most = room * _MAX_CHARS_PER_TOKEN
+    start, end = span
+    while end - start > most:
+        space = text.rfind(" ", start + 1, start + most)
+        cut = space if space > 0 else start + most
+        yield start, cut
+        start = cut + (text[cut] == " ")
+    if start < end:
+        yield start, end

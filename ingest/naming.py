@@ -1,0 +1,61 @@
+"""The ids that sources and records get: short where they can be, never shared.
+
+A source's id is its path below its root. Only where two roots hold the same path does the
+later root put its own name before it. A record is named by its own id, in the folder of
+its file. Ids follow from which files there are, and not from the order of runs, so a fresh
+store over the same folders has the same ids.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from corpus.roots import Root
+
+Place = tuple[int, str]
+"""Where a source is: the key of its root and its path below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The ids of one run."""
+
+    ids: Mapping[Place, str] = field(default_factory=dict)  # of sources
+    prefixes: Mapping[str, str] = field(default_factory=dict)  # of records, by source id
+
+
+def source_ids(
+    roots: Sequence[Root], places: Iterable[Place], taken: Iterable[str] = ()
+) -> dict[Place, str]:
+    """Give every place an id of its own; earlier roots come first.
+
+    :param taken: ids that are in use outside these places.
+    """
+    names = {root.key: root.name for root in roots}
+    ids: dict[Place, str] = {}
+    taken = set(taken)
+    for key, path in sorted(places):
+        candidates = (path, f"{names.get(key, key)}/{path}", f"{names.get(key)}-{key}/{path}")
+        chosen = next(one for one in candidates if one not in taken)
+        ids[key, path] = chosen
+        taken.add(chosen)
+    return ids
+
+
+def record_prefixes(sources: Iterable[str]) -> Mapping[str, str]:
+    """What is put before the ids of the records of each of these sources.
+
+    The folder of the file; and the file's own name too, where its folder holds several.
+    """
+    sources = list(sources)
+    folders = {source: str(PurePosixPath(source).parent) for source in sources}
+    crowded = Counter(folders.values())
+    prefixes = {}
+    for source, folder in folders.items():
+        prefix = "" if folder == "." else f"{folder}/"
+        stem = f"{PurePosixPath(source).stem}/" if crowded[folder] > 1 else ""
+        prefixes[source] = prefix + stem
+    return prefixes

@@ -1,0 +1,233 @@
+"""Bring the corpus in step with its roots: walk, compare, read, cut, embed, publish.
+
+:class:`Run` is one such run. What it does not do: take the lock, keep the record of runs,
+or decide which roots there are; that is ``ingest.runner``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from corpus import ledger
+from corpus.embedding import Encoder
+from corpus.errors import GuardRefused, NothingToIngest
+from corpus.fingerprint import check_same
+from corpus.roots import Root
+from corpus.settings import Settings
+from corpus.store import Store
+from corpus.types import LedgerRow, Status
+from ingest import plan as planning
+from ingest import readers, reading
+from ingest.changes import Changes
+from ingest.naming import Names, record_prefixes, source_ids
+from ingest.plan import Plan
+from ingest.preparing import Outcome, Preparer
+from ingest.progress import Progress
+from ingest.report import Report, tally
+from ingest.seen import Seen
+from ingest.sources import Listing, Source, walk
+
+RECORDS = "jsonl"
+"""The format whose files hold many documents each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller may choose for one run."""
+
+    prune: bool = True  # remove what is no longer there
+    max_delete_percent: float = 10
+
+
+def reading_settings(settings: Settings) -> dict[str, Any]:
+    """What decides how documents are read and cut: part of a snapshot's identity."""
+    return {"chunking": settings.chunking.model_dump(), "readers": dict(readers.VERSION)}
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every run works with."""
+
+    store: Store
+    settings: Settings
+    encoder: Encoder
+    progress: Progress
+
+
+class Run:
+    """One run over some roots. The caller holds the store's lock.
+
+    :param roots: every root of the store, in the order of their keys.
+    :param walked: those that this run looks at; the others stay as they are.
+    """
+
+    def __init__(
+        self, means: Means, roots: Sequence[Root], walked: Sequence[Root], options: Options
+    ) -> None:
+        self._store, self._settings = means.store, means.settings
+        self._encoder, self._progress = means.encoder, means.progress
+        self._roots, self._walked, self._options = roots, walked, options
+        self._began = time.monotonic()
+        self._seen = Seen(means.store.path)
+        self._reading = reading_settings(means.settings)
+        current = means.store.current_id()
+        self._parent = means.store.manifest(current) if current else None
+        self._ledger = means.store.ledger(current) if current else []
+        # Whether everything is read again, because readers or chunking have changed.
+        self.anew = self._parent is not None and self._parent.settings != self._reading
+
+    def plan(self) -> Plan:
+        """Walk the roots and compare them with the corpus. Changes nothing.
+
+        :raises BadRoot: when a root is not there.
+        :raises NothingToIngest: when there is nothing in them that can be read.
+        :raises GuardRefused: when too much would be removed.
+        :raises EmbeddingMismatch: when the store belongs to another embedding model.
+        """
+        if self._parent:
+            check_same(found=self._parent.fingerprint, expected=self._encoder.fingerprint)
+        listings = [self._listing(root) for root in self._walked]
+        names = self._names(listings)
+        outdated = self._outdated(names)
+        plan = planning.compare(
+            listings, self._ledger, self._sha256, prune=self._options.prune, anew=outdated
+        )
+        plan.names = names
+        documents = self._parent.counts["documents"] if self._parent else 0
+        planning.guard(plan, documents, self._options.max_delete_percent)
+        return plan
+
+    def plan_removal(self, root: Root) -> Plan:
+        """Leave out everything below a root."""
+        return Plan(
+            removed=[row for row in self._ledger if row.root == root.key],
+            elsewhere=[row for row in self._ledger if row.root != root.key],
+        )
+
+    def preview(self, plan: Plan) -> Report:
+        """What the plan would come to, as far as that is known before anything is read."""
+        rows = [_expected(source, plan.names) for source in plan.to_read]
+        return self._report(plan, [*_settled(plan), *rows], changes=None)
+
+    def carry_out(self, plan: Plan) -> Report:
+        """Do what the plan says, and publish the result if it is another one.
+
+        :raises StoreNotWritable: when the disk refuses; the old snapshot stays current.
+        """
+        parent = self._parent.id if self._parent else None
+        with Changes(self._store, parent, self._encoder, self._reading, anew=self.anew) as changes:
+            for row in (*plan.removed, *(old for old, _ in plan.renamed)):
+                changes.remove(row.source)
+            rows = [*_settled(plan), *self._take_in(plan, changes)]
+            if self.anew or _differ([*rows, *plan.elsewhere], self._ledger):
+                self._progress.stage("publishing", None)
+                changes.publish([*rows, *plan.elsewhere])
+            report = self._report(plan, rows, changes)
+        self._seen.keep_others({root.key for root in self._walked})
+        self._seen.save()
+        return report
+
+    def _listing(self, root: Root) -> Listing:
+        self._progress.stage(f"looking at {root.path}", None)
+        listing = walk(root, max_bytes=int(self._settings.ingest.max_file_mb * 1e6))
+        held = any(row.documents for row in self._ledger if row.root == root.key)
+        gone = not listing.sources and not listing.left_out
+        if not listing.sources and not held:
+            raise NothingToIngest(
+                f"{root.path} holds no file that can be read: {len(listing.left_out)} files seen; "
+                f"formats are {', '.join(sorted(readers.FORMATS))}"
+            )
+        if gone and held and self._options.max_delete_percent < 100:
+            raise GuardRefused(
+                f"{root.path} is empty, and the corpus holds documents from it; nothing was "
+                "changed. If it is not mounted, mount it. If they are to go: --max-delete 100%"
+            )
+        return listing
+
+    def _names(self, listings: Sequence[Listing]) -> Names:
+        walked = {root.key for root in self._walked}
+        elsewhere = [row for row in self._ledger if row.root not in walked]
+        sources = [source for listing in listings for source in listing.sources]
+        left_out = [row for listing in listings for row in listing.left_out]
+        places = [(one.root, one.path) for one in sources]
+        places += [(row.root, row.path) for row in left_out]
+        ids = source_ids(self._roots, places, taken=[row.source for row in elsewhere])
+        records = [row.source for row in elsewhere if row.format == RECORDS]
+        records += [ids[one.root, one.path] for one in sources if one.format == RECORDS]
+        return Names(ids, record_prefixes(records))
+
+    def _outdated(self, names: Names) -> Callable[[LedgerRow], bool]:
+        """Whether a source must be read again although its bytes are the same."""
+        records = [row.source for row in self._ledger if row.format == RECORDS]
+        prefixes = record_prefixes(records)
+
+        def is_outdated(row: LedgerRow) -> bool:
+            renamed = names.ids.get((row.root, row.path), row.source) != row.source
+            moved = prefixes.get(row.source) != names.prefixes.get(row.source)
+            return self.anew or renamed or moved
+
+        return is_outdated
+
+    def _sha256(self, source: Source) -> str:
+        """Hash a source, unless its stamp says that it is the file that was hashed before."""
+        known = self._seen.sha256(source)
+        if known is not None:
+            return known
+        content = reading.read(source)
+        self._seen.note(source, content.sha256, content.read_at_ns)
+        return content.sha256
+
+    def _take_in(self, plan: Plan, changes: Changes) -> Iterator[LedgerRow]:
+        """Read what is new or changed, and give each source its row."""
+        target = self._settings.chunking.target_tokens
+        preparer = Preparer(plan.names, self._encoder.tokens, target, self._seen)
+        before = {(row.root, row.path): row for row in self._ledger}
+        self._progress.stage("taking in", len(plan.to_read))
+        for source in plan.to_read:
+            outcome = preparer.prepare(source)
+            yield self._settle(outcome, before.get((source.root, source.path)), changes)
+            self._progress.step(source.path)
+
+    def _settle(self, outcome: Outcome, before: LedgerRow | None, changes: Changes) -> LedgerRow:
+        """Hand on the documents of a source; one that broke keeps its last good version."""
+        row = outcome.row
+        if before is not None and before.source != row.source:
+            changes.remove(before.source)
+        if row.status is Status.FAILED and before is not None and before.documents:
+            return replace(before, stale=True, reason=row.reason)
+        if row.documents or (before is not None and before.documents):
+            changes.replace(row.source, outcome.documents)
+        return row
+
+    def _report(self, plan: Plan, rows: Sequence[LedgerRow], changes: Changes | None) -> Report:
+        counts = ledger.counts([*rows, *plan.elsewhere])
+        counted = tally(plan, rows)
+        return Report(
+            snapshot=self._store.current_id(),
+            documents=counts["documents"],
+            chunks=counts["chunks"],
+            **{field.name: getattr(counted, field.name) for field in fields(counted)},
+            embedded_chunks=changes.embedded_chunks if changes else 0,
+            reused_chunks=changes.reused_chunks if changes else 0,
+            seconds=round(time.monotonic() - self._began, 3),
+            dry_run=changes is None,
+        )
+
+
+def _settled(plan: Plan) -> list[LedgerRow]:
+    """The rows of sources that need not be read, with the ids of this run."""
+    left_out = (replace(row, source=plan.names.ids[row.root, row.path]) for row in plan.left_out)
+    return [*plan.unchanged, *plan.stale, *left_out]
+
+
+def _expected(source: Source, names: Names) -> LedgerRow:
+    """The row of a source that is still to be read, for a preview."""
+    name = names.ids[source.root, source.path]
+    return LedgerRow(name, source.root, source.path, Status.INDEXED, documents=1)
+
+
+def _differ(rows: Iterable[LedgerRow], others: Iterable[LedgerRow]) -> bool:
+    return ledger.to_bytes(rows) != ledger.to_bytes(others)

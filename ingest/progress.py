@@ -1,0 +1,25 @@
+"""How a run tells what it is doing. The command line draws it; tests and servers ignore it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called from the thread of the run."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A new stage begins; ``total`` steps, or None where that is not known."""
+
+    def step(self, detail: str, amount: int = 1) -> None:
+        """So many more steps are done; ``detail`` names what is in hand."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """Ignore."""
+
+    def step(self, detail: str, amount: int = 1) -> None:
+        """Ignore."""

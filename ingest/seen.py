@@ -1,0 +1,72 @@
+"""What files looked like when they were last read, so that they need not be read again.
+
+A cache beside the snapshots, safe to delete: without it a run reads and hashes every file
+once. A stamp is believed only if it was taken some time after the file last changed,
+because a file that is written twice within one tick of the file system's clock keeps its
+stamp.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from corpus import files
+from ingest.naming import Place
+from ingest.sources import Source, Stamp
+
+NAME = "seen.json"
+_SETTLED_NS = 2_000_000_000  # two seconds: the coarsest clock among usual file systems (FAT)
+
+
+class Seen:
+    """Stamps and hashes by place."""
+
+    def __init__(self, store: Path) -> None:
+        self._path = store / NAME
+        self._known = self._read()
+        self._now: dict[str, list[object]] = {}
+
+    def sha256(self, source: Source) -> str | None:
+        """The hash of a file whose stamp has not changed since it was read, else None."""
+        entry = self._known.get(_key((source.root, source.path)))
+        if entry is None or entry[:4] != _listed(source.stamp):
+            return None
+        self._now[_key((source.root, source.path))] = entry
+        return str(entry[4])
+
+    def note(self, source: Source, sha256: str, read_at_ns: int) -> None:
+        """Remember a file that was read at that moment (wall clock, nanoseconds)."""
+        if max(source.stamp.modified_ns, source.stamp.changed_ns) + _SETTLED_NS < read_at_ns:
+            self._now[_key((source.root, source.path))] = [*_listed(source.stamp), sha256]
+
+    def keep_others(self, roots: set[int]) -> None:
+        """Keep what is known of files below other roots, which this run did not walk."""
+        for key, entry in self._known.items():
+            if int(key.partition(":")[0]) not in roots:
+                self._now[key] = entry
+
+    def save(self) -> None:
+        """Write what was seen by this run, unless it is what was known before."""
+        if self._now != self._known:
+            data = json.dumps(self._now, sort_keys=True).encode()
+            files.replace(self._path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+
+    def _read(self) -> dict[str, list[object]]:
+        try:
+            checksum, _, data = self._path.read_bytes().partition(b"\n")
+        except OSError:
+            return {}
+        if hashlib.sha256(data).hexdigest().encode() != checksum:
+            return {}
+        known: dict[str, list[object]] = json.loads(data)
+        return known
+
+
+def _key(place: Place) -> str:
+    return f"{place[0]}:{place[1]}"
+
+
+def _listed(stamp: Stamp) -> list[object]:
+    return [stamp.size, stamp.modified_ns, stamp.changed_ns, stamp.inode]

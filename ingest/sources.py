@@ -1,0 +1,195 @@
+"""Walk a root: which files are there, which of them can be read, and what is left out why.
+
+Nothing is opened here. Every file that is seen becomes either a :class:`Source` or a
+ledger row that says why it was skipped; a hidden or excluded folder is one row and is not
+entered. Links are followed to files inside the root only.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pathspec import GitIgnoreSpec
+
+from corpus.errors import BadRoot
+from corpus.roots import Root
+from corpus.types import LedgerRow, Status
+from ingest.readers import FORMATS
+
+IGNORE_FILE = ".ragignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells, without reading, that a file is the one that was read before."""
+
+    size: int  # bytes
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that some reader can read."""
+
+    root: int  # key of its root
+    path: str  # below the root, POSIX separators, undecodable bytes as \\xNN
+    location: str  # where to open it, as the operating system names it
+    format: str
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a walk saw, each ordered by path."""
+
+    root: Root
+    sources: tuple[Source, ...]
+    left_out: tuple[LedgerRow, ...]  # skipped or failed; their ids are given later
+
+
+def walk(root: Root, *, max_bytes: int) -> Listing:
+    """List a root.
+
+    :param max_bytes: larger files are skipped.
+    :raises BadRoot: when the root is not there or cannot be listed.
+    """
+    top = Path(root.path)
+    if top.is_file():
+        entries: Iterator[Found] = iter([_classify(top.name, os.fspath(top), top.parent)])
+    elif top.is_dir():
+        entries = _entries(top, _Rules(root.include, root.exclude))
+    else:
+        raise BadRoot(f"{root.path} is not there; expected a folder of documents, or one file")
+    found = sorted(entries, key=lambda one: one.path)
+    sources = [_source(root, one) for one in found if not _reason(one, max_bytes)]
+    left_out = [_left_out(root, one, why) for one in found if (why := _reason(one, max_bytes))]
+    return Listing(root, tuple(sources), tuple(left_out))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry of a folder, before it is known whether it can be read."""
+
+    path: str
+    location: str
+    stamp: Stamp = Stamp(0, 0, 0, 0)
+    refusal: str = ""  # why it is left out, whatever its format; empty when it is not
+    failed: bool = False  # it should have been readable
+
+
+class _Rules:
+    """Which paths are wanted: the root's patterns, and ``.ragignore`` files on the way."""
+
+    def __init__(self, include: Iterable[str], exclude: Iterable[str]) -> None:
+        include = tuple(include)
+        self._include = GitIgnoreSpec.from_lines(include) if include else None
+        self._exclude = [(PurePosixPath(), GitIgnoreSpec.from_lines(exclude))]
+
+    def entering(self, folder: str, location: str) -> None:
+        """Take in the ignore file of a folder, if it has one."""
+        try:
+            text = Path(location, IGNORE_FILE).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadRoot(f"{Path(location, IGNORE_FILE)} cannot be read: {error}") from error
+        spec = GitIgnoreSpec.from_lines(text.splitlines())
+        self._exclude.append((PurePosixPath(folder), spec))
+
+    def refusal(self, path: str, *, is_folder: bool) -> str:
+        """Why a path is left out; empty when it is wanted."""
+        if PurePosixPath(path).name.startswith("."):
+            return "hidden"
+        for base, spec in self._exclude:
+            if PurePosixPath(path).is_relative_to(base):
+                below = str(PurePosixPath(path).relative_to(base)) + "/" * is_folder
+                if spec.match_file(below):
+                    return "excluded by a pattern"
+        if self._include and not is_folder and not self._include.match_file(path):
+            return "not among the included patterns"
+        return ""
+
+
+def _entries(top: Path, rules: _Rules) -> Iterator[Found]:
+    pending = [("", os.fspath(top))]
+    while pending:
+        folder, location = pending.pop()
+        rules.entering(folder, location)
+        try:
+            with os.scandir(location) as entries:
+                listed = list(entries)
+        except OSError as error:
+            if not folder:
+                raise BadRoot(f"{top} cannot be listed: {error.strerror}") from error
+            reason = f"folder cannot be listed: {error.strerror}"
+            yield Found(folder + "/", location, refusal=reason, failed=True)
+            continue
+        for entry in listed:
+            path = f"{folder}/{readable(entry.name)}".lstrip("/")
+            is_folder = entry.is_dir(follow_symlinks=False)
+            refusal = rules.refusal(path, is_folder=is_folder)
+            if is_folder and not refusal:
+                pending.append((path, entry.path))
+            elif is_folder:
+                yield Found(path + "/", entry.path, refusal=f"{refusal}; folder not entered")
+            elif refusal:
+                yield Found(path, entry.path, refusal=refusal)
+            else:
+                yield _classify(path, entry.path, top)
+
+
+def _classify(path: str, location: str, top: Path) -> Found:
+    """Look at one file without opening it."""
+    try:
+        target = location
+        if stat.S_ISLNK(os.lstat(location).st_mode):
+            target = os.path.realpath(location, strict=True)
+            if not Path(target).is_relative_to(top.resolve()):
+                return Found(path, location, refusal="a link that leads outside the folder")
+            if Path(target).is_dir():
+                return Found(path, location, refusal="a link to a folder of the same root")
+        status = os.lstat(target)
+    except OSError as error:
+        reason = f"cannot be looked at: {error.strerror}"
+        return Found(path, location, refusal=reason, failed=True)
+    if not stat.S_ISREG(status.st_mode):
+        return Found(path, location, refusal="not a regular file")
+    stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return Found(path, target, stamp)
+
+
+def format_of(path: str) -> str | None:
+    """The format of a file by its suffix, or None where no reader is known."""
+    return FORMATS.get(PurePosixPath(path).suffix.lower())
+
+
+def readable(name: str) -> str:
+    """A file name as text: bytes that are no UTF-8 are shown as ``\\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _reason(found: Found, max_bytes: int) -> str:
+    if found.refusal:
+        return found.refusal
+    if format_of(found.path) is None:
+        suffix = PurePosixPath(found.path).suffix
+        kind = f"{suffix} files" if suffix else "files without a suffix"
+        return f"no reader for {kind}"
+    if found.stamp.size > max_bytes:
+        return f"larger than {max_bytes / 1e6:g} MB (ingest.max_file_mb)"
+    return ""
+
+
+def _source(root: Root, found: Found) -> Source:
+    return Source(root.key, found.path, found.location, format_of(found.path) or "", found.stamp)
+
+
+def _left_out(root: Root, found: Found, reason: str) -> LedgerRow:
+    status = Status.FAILED if found.failed else Status.SKIPPED
+    return LedgerRow(found.path, root.key, found.path, status, reason, size=found.stamp.size)

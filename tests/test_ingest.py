@@ -1,0 +1,434 @@
+"""Runs over a real folder into a real store: what a run does, and what it must not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from corpus.errors import BadRoot, EmbeddingMismatch, GuardRefused, NothingToIngest, StoreBusy
+from corpus.runs import Outcome, RunLog
+from corpus.types import Mode, Query, Status
+from tests.conftest import Workbench, WordHashEncoder, tree
+
+
+def documents(bench: Workbench) -> set[str]:
+    return set(bench.store.open().documents)
+
+
+def found(bench: Workbench, text: str) -> list[str]:
+    """Documents that word search finds for a text."""
+    hits = bench.store.open().search(Query(text, None, 10, Mode.WORDS))
+    return [hit.chunk.document_id for hit in hits]
+
+
+def many(bench: Workbench, number: int) -> None:
+    for count in range(number):
+        bench.write(f"{count:02}.txt", f"Note {count}\n\nThis is about subject{count}.")
+
+
+def test_a_folder_becomes_a_snapshot_whose_chunks_are_spans_of_its_documents(
+    bench: Workbench,
+) -> None:
+    bench.write(
+        "leave.md", "# Leave\n\nEmployees get 25 days.\n\n## Carry over\n\nFive days move on."
+    )
+    bench.write("deep/travel.txt", "Travel\n\nBook flights through the desk.")
+
+    report = bench.ingest()
+
+    snapshot = bench.store.open()
+    assert (report.added, report.documents, report.failed) == (2, 2, ())
+    assert report.snapshot == snapshot.id
+    for name in ("leave.md", "deep/travel.txt"):
+        document = snapshot.document(name)
+        assert document.text == (bench.folder / name).read_text()
+        for chunk in snapshot.chunks_of(name):
+            assert document.text[chunk.start : chunk.end] == chunk.text
+    assert [c.headings for c in snapshot.chunks_of("leave.md")] == [(), ("Carry over",)]
+
+
+def test_a_second_run_over_an_unchanged_folder_writes_nothing(bench: Workbench) -> None:
+    many(bench, 3)
+    first = bench.ingest()
+    before = dict(tree(bench.store.path))
+
+    second = bench.ingest()
+
+    assert (second.snapshot, second.unchanged, second.added) == (first.snapshot, 3, 0)
+    assert bench.encoder.embedded == []
+    assert dict(tree(bench.store.path)) == before
+
+
+def test_a_touched_file_is_unchanged(bench: Workbench) -> None:
+    path = bench.write("a.txt", "Something about parsnips.")
+    first = bench.ingest()
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+
+    second = bench.ingest()
+
+    assert (second.snapshot, second.unchanged, second.changed) == (first.snapshot, 1, 0)
+
+
+def test_a_refresh_embeds_only_what_changed(bench: Workbench) -> None:
+    many(bench, 4)
+    bench.ingest()
+    bench.write("01.txt", "Note 1\n\nThis is about turnips now.")
+    bench.encoder.embedded.clear()
+
+    report = bench.runner.refresh(_options())
+
+    assert (report.changed, report.unchanged, report.embedded_chunks) == (1, 3, 1)
+    assert any("turnips" in text for text in bench.encoder.embedded)
+    assert found(bench, "turnips") == ["01.txt"]
+    assert found(bench, "subject1") == []
+
+
+def test_a_rename_embeds_nothing_and_moves_the_document(bench: Workbench) -> None:
+    many(bench, 3)
+    bench.ingest()
+    (bench.folder / "01.txt").rename(bench.folder / "renamed.txt")
+
+    report = bench.ingest()
+
+    assert (report.renamed, report.removed, report.added) == (1, 0, 0)
+    assert bench.encoder.embedded == []
+    assert documents(bench) == {"00.txt", "02.txt", "renamed.txt"}
+    assert found(bench, "subject1") == ["renamed.txt"]
+
+
+def test_files_that_swap_their_names_swap_their_texts(bench: Workbench) -> None:
+    first, second = bench.write("a.txt", "Apples are red."), bench.write("b.txt", "Bees hum.")
+    bench.ingest()
+    first.rename(bench.folder / "c.txt")
+    second.rename(first)
+    (bench.folder / "c.txt").rename(second)
+
+    bench.ingest()
+
+    assert bench.encoder.embedded == []
+    assert found(bench, "apples") == ["b.txt"]
+    assert found(bench, "bees") == ["a.txt"]
+
+
+def test_what_left_the_folder_leaves_the_corpus(bench: Workbench) -> None:
+    many(bench, 3)
+    bench.ingest()
+    (bench.folder / "02.txt").unlink()
+
+    report = bench.ingest()
+
+    assert report.removed == 1
+    assert documents(bench) == {"00.txt", "01.txt"}
+    assert found(bench, "subject2") == []
+
+
+def test_no_prune_keeps_what_is_gone(bench: Workbench) -> None:
+    many(bench, 2)
+    bench.ingest()
+    (bench.folder / "01.txt").unlink()
+
+    bench.ingest(prune=False)
+
+    assert documents(bench) == {"00.txt", "01.txt"}
+
+
+def test_going_back_and_forth_gives_the_same_ids(bench: Workbench) -> None:
+    path = bench.write("a.txt", "The first version.")
+    first = bench.ingest().snapshot
+    path.write_text("The second version.")
+    second = bench.ingest().snapshot
+    path.write_text("The first version.")
+
+    assert bench.ingest().snapshot == first != second
+    assert found(bench, "first version") == ["a.txt"]
+
+
+def test_a_fresh_store_over_the_same_folder_has_the_same_id(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    many(bench, 4)
+    bench.ingest()
+    bench.write("01.txt", "Changed.")
+    (bench.folder / "02.txt").unlink()
+    grown = bench.ingest().snapshot
+
+    (tmp_path / "other").mkdir()
+    other = Workbench(tmp_path / "other")
+
+    assert other.ingest(bench.folder).snapshot == grown
+
+
+def test_equal_texts_are_embedded_once_and_stay_two_documents(bench: Workbench) -> None:
+    bench.write("a.txt", "The very same words.")
+    bench.write("b.txt", "The very same words.")
+
+    report = bench.ingest()
+
+    assert (report.documents, report.embedded_chunks, report.reused_chunks) == (2, 1, 1)
+
+
+def test_many_refreshes_leave_few_segments_and_the_right_documents(bench: Workbench) -> None:
+    many(bench, 12)
+    bench.ingest()
+    for turn in range(20):
+        bench.write(f"{turn % 12:02}.txt", f"Version {turn} about gourd{turn}.")
+        bench.ingest()
+
+    snapshot = bench.store.open()
+    assert len(snapshot.manifest.segments) <= 5
+    assert len(snapshot.documents) == 12
+    assert found(bench, "gourd19") == ["07.txt"]
+    assert found(bench, "gourd3") == []
+    assert len(bench.store.snapshots()) <= bench.settings.ingest.keep_snapshots
+
+
+def test_the_outcomes_add_up_to_the_files_seen(bench: Workbench) -> None:
+    bench.write("good.md", "# Good\n\nText.")
+    bench.write("empty.txt", "")
+    bench.write(".hidden.md", "secret")
+    bench.write("picture.png", "no text")
+    (bench.folder / "binary.txt").write_bytes(b"\x00\x01\x02\x03" * 100)
+    (bench.folder / "out.md").symlink_to("/etc/hostname")
+
+    report = bench.ingest()
+
+    total = report.added + report.empty + report.skipped + len(report.failed)
+    assert (report.added, report.empty, report.skipped) == (1, 1, 3)
+    assert [failure.path for failure in report.failed] == ["binary.txt"]
+    assert total == report.files == len(report.sources) == 6
+    ledger = {row.path: row for row in bench.store.ledger(bench.store.require_current())}
+    assert ledger["out.md"].reason == "a link that leads outside the folder"
+    assert ledger[".hidden.md"].reason == "hidden"
+    assert ledger["picture.png"].status is Status.SKIPPED
+
+
+def test_a_file_that_broke_keeps_its_last_good_version_and_is_tried_again(
+    bench: Workbench,
+) -> None:
+    path = bench.write("a.txt", "About celery.")
+    bench.ingest()
+    path.write_bytes(b"\x00\x01\x02\x03" * 50)
+
+    broken = bench.ingest()
+    path.write_text("About fennel.")
+    mended = bench.ingest()
+
+    assert [failure.path for failure in broken.failed] == ["a.txt"]
+    assert broken.documents == 1
+    assert mended.failed == ()
+    assert found(bench, "fennel") == ["a.txt"]
+
+
+def test_file_names_with_odd_characters_are_kept_apart_and_can_be_opened(
+    bench: Workbench,
+) -> None:
+    bench.write("with space.txt", "One.")
+    bench.write("new\nline.txt", "Two.")
+    bench.write("ümlaut 文.txt", "Three.")
+    raw = os.fsencode(bench.folder) + b"/bad\xff.txt"
+    Path(os.fsdecode(raw)).write_text("Four.")
+
+    report = bench.ingest()
+
+    assert report.documents == 4
+    assert documents(bench) == {"with space.txt", "new\nline.txt", "ümlaut 文.txt", "bad\\xff.txt"}
+
+
+def test_records_are_documents_of_their_own(bench: Workbench) -> None:
+    bench.write(
+        "corpus.jsonl",
+        '{"_id": "4983", "title": "Brains", "text": "About brains."}\n'
+        '{"_id": "x", "text": "About knees."}\n',
+    )
+    bench.ingest()
+    bench.write(
+        "corpus.jsonl",
+        '{"_id": "4983", "title": "Brains", "text": "About brains."}\n'
+        '{"_id": "y", "text": "About elbows."}\n',
+    )
+
+    report = bench.ingest()
+
+    assert documents(bench) == {"4983", "y"}
+    assert report.embedded_chunks == 1
+
+
+def test_two_roots_with_the_same_paths_keep_both(bench: Workbench, tmp_path: Path) -> None:
+    bench.write("readme.md", "# One\n\nApples.")
+    other = tmp_path / "wiki"
+    other.mkdir()
+    (other / "readme.md").write_text("# Two\n\nBees.")
+
+    bench.ingest(bench.folder, other)
+    bench.ingest(bench.folder)
+
+    assert documents(bench) == {"readme.md", "wiki/readme.md"}
+    bench.runner.remove_root(bench.folder)
+    assert documents(bench) == {"wiki/readme.md"}
+
+
+def test_include_exclude_and_ragignore_leave_out_and_say_so(bench: Workbench) -> None:
+    bench.write(".ragignore", "drafts/\n*.tmp.md\n")
+    bench.write("keep.md", "kept")
+    bench.write("drafts/a.md", "left out")
+    bench.write("b.tmp.md", "left out")
+
+    report = bench.ingest()
+
+    skipped = {row.path: row.reason for row in report.sources if row.status is Status.SKIPPED}
+    assert documents(bench) == {"keep.md"}
+    assert skipped["drafts/"].startswith("excluded by a pattern")
+    assert skipped["b.tmp.md"] == "excluded by a pattern"
+
+
+def test_a_mass_deletion_is_refused_until_it_is_allowed(bench: Workbench) -> None:
+    many(bench, 20)
+    first = bench.ingest().snapshot
+    for count in range(11):
+        (bench.folder / f"{count:02}.txt").unlink()
+
+    with pytest.raises(GuardRefused, match=r"11 of 20 documents"):
+        bench.ingest()
+    assert bench.store.current_id() == first
+    assert RunLog(bench.store.path).runs(being_written=False)[0].outcome is Outcome.REFUSED
+
+    assert bench.ingest(max_delete_percent=60).documents == 9
+
+
+def test_an_empty_or_missing_folder_takes_nothing_away(bench: Workbench) -> None:
+    many(bench, 3)
+    first = bench.ingest().snapshot
+    moved = bench.folder.rename(bench.folder.parent / "unmounted")
+
+    with pytest.raises(BadRoot, match="is not there"):
+        bench.ingest()
+    with pytest.raises(BadRoot, match="not mounted"):
+        bench.runner.refresh(_options())
+    bench.folder.mkdir()
+    with pytest.raises(GuardRefused, match="is empty"):
+        bench.runner.refresh(_options())
+
+    assert bench.store.current_id() == first
+    assert moved.is_dir()
+
+
+def test_a_missing_root_does_not_keep_the_others_from_being_refreshed(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    bench.write("a.md", "apples")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b.md").write_text("bees")
+    bench.ingest(bench.folder, other)
+    (other / "b.md").rename(tmp_path / "b.md")
+    other.rmdir()
+    bench.write("c.md", "cherries")
+
+    report = bench.runner.refresh(_options())
+
+    assert documents(bench) == {"a.md", "b.md", "c.md"}
+    assert [failure.path for failure in report.failed] == [str(other)]
+
+
+@pytest.mark.parametrize("files", [{}, {"picture.png": "x", ".hidden.txt": "x"}])
+def test_a_folder_without_readable_files_is_refused_with_the_formats_named(
+    bench: Workbench, files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        bench.write(name, text)
+
+    with pytest.raises(NothingToIngest, match=r"\.md"):
+        bench.ingest()
+    assert bench.store.current_id() is None
+
+
+def test_a_store_of_another_model_is_refused_and_stays_as_it_is(bench: Workbench) -> None:
+    bench.write("a.md", "apples")
+    bench.ingest()
+    before = dict(tree(bench.store.path / "snapshots"))
+    bench.encoder = WordHashEncoder("another-model")  # of the same dimension
+
+    with pytest.raises(EmbeddingMismatch, match="another-model"):
+        bench.ingest()
+    assert dict(tree(bench.store.path / "snapshots")) == before
+
+
+def test_one_run_at_a_time_and_the_refused_one_is_on_record(bench: Workbench) -> None:
+    bench.write("a.md", "apples")
+    bench.ingest()
+
+    with bench.store.writing(), pytest.raises(StoreBusy, match=f"process {os.getpid()}"):
+        bench.runner.refresh(_options())
+
+    newest = RunLog(bench.store.path).runs(being_written=False)[0]
+    assert newest.outcome is Outcome.SKIPPED
+
+
+@pytest.mark.parametrize("stage", ["embed", "publish"])
+def test_an_interrupted_run_leaves_the_old_snapshot_and_the_next_one_resumes(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    bench.write("old.txt", "Old apples.")
+    first = bench.ingest().snapshot
+    many(bench, 40)
+    embedded: list[str] = []
+
+    def interrupt(*_: object) -> None:
+        embedded.extend(bench.encoder.embedded)
+        raise KeyboardInterrupt
+
+    target = "corpus.build.Build.add" if stage == "embed" else "corpus.build.Build.publish"
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(target, interrupt)
+        bench.ingest()
+
+    assert embedded
+    assert bench.store.current_id() == first
+    assert RunLog(bench.store.path).runs(being_written=False)[0].outcome is Outcome.INTERRUPTED
+    resumed = bench.ingest()
+    assert resumed.documents == 41
+    assert not set(bench.encoder.embedded) & {text for text in embedded if "Note" in text}
+    assert not list(bench.store.path.rglob("tmp-*"))
+
+
+def test_a_dry_run_tells_the_plan_and_writes_nothing(bench: Workbench) -> None:
+    many(bench, 3)
+    preview = bench.runner.preview([bench.folder], _options())
+    assert (preview.added, preview.dry_run, preview.snapshot) == (3, True, None)
+    assert not bench.store.path.exists()
+
+    bench.ingest()
+    before = dict(tree(bench.store.path))
+    bench.write("01.txt", "Changed.")
+    (bench.folder / "02.txt").rename(bench.folder / "moved.txt")
+    preview = bench.runner.preview(None, _options())
+
+    assert (preview.changed, preview.renamed, preview.unchanged) == (1, 1, 1)
+    assert dict(tree(bench.store.path)) == before
+
+
+def test_a_file_that_changes_while_it_is_read_is_never_taken_in_torn(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bench.write("a.txt", "Version one.")
+    real: Callable[..., os.stat_result] = os.fstat
+    calls = iter(range(100))
+
+    def rewriting(descriptor: int) -> os.stat_result:
+        if next(calls) == 1:  # between the two looks at the first reading
+            path.write_text("Version two, longer.")
+        return real(descriptor)
+
+    monkeypatch.setattr("ingest.reading.os.fstat", rewriting)
+    bench.ingest()
+
+    assert bench.store.open().document("a.txt").text == "Version two, longer."
+
+
+def _options() -> object:
+    from ingest.pipeline import Options
+
+    return Options()
