@@ -87,11 +87,13 @@ def _units(text: str, start: int, end: int) -> Iterator[Span]:
         after = end if newline < 0 else newline + 1
         line = text[at:after].strip()
         fence = _FENCE.match(line) is not None
-        alone = not line or fence or fenced or _ALONE.match(line) is not None or " | " in line
-        if alone or _ITEM.match(line):
+        alone = fence or fenced or _ALONE.match(line) is not None or " | " in line
+        if begin < at and (not line or alone or _ITEM.match(line)):
             yield begin, at
             begin = at
-        if alone or line.endswith((":", "：")):  # a line that announces the next one
+        if not line:
+            begin = after
+        elif alone or line.endswith((":", "：")):  # a line that announces the next one
             yield begin, after
             begin = after
         fenced ^= fence

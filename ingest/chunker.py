@@ -8,13 +8,16 @@ included: the encoder never has anything to cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, zip_longest
+from itertools import groupby
 
 from corpus.embedding import Tokens
 from corpus.sentences import sentence_spans
 from ingest.parsed import Block, Kind, Parsed
+
+VERSION = 1
+"""Raised whenever the same document would be cut otherwise: part of a snapshot's identity."""
 
 _MAX_PREFIX_SHARE = 0.4
 """A long heading path gives way, outermost first, so that a chunk is mostly its own text."""
@@ -52,26 +55,28 @@ def chunk(parsed: Parsed, tokens: Tokens, target: int) -> list[Draft]:
     cutter = _Cutter(parsed, tokens, min(target, tokens.limit))
     return [
         draft
-        for headings, blocks in groupby(_searched(parsed), key=lambda block: block.headings)
-        for draft in cutter.section(headings, list(blocks))
+        for headings, blocks in _sections(parsed.blocks)
+        for draft in cutter.section(headings, blocks)
     ]
 
 
-def _searched(parsed: Parsed) -> Iterator[Block]:
-    """Every block but the headings whose text already stands before the chunks below them."""
-    if all(block.kind is Kind.HEADING for block in parsed.blocks):
-        yield from parsed.blocks
-        return
-    for block, after in zip_longest(parsed.blocks, parsed.blocks[1:]):
-        if block.kind is not Kind.HEADING or _heads_nothing(block, after):
-            yield block
+def _sections(blocks: Iterable[Block]) -> Iterator[tuple[tuple[str, ...], list[Block]]]:
+    """Blocks that stand under the same headings, with those headings in front.
 
-
-def _heads_nothing(heading: Block, after: Block | None) -> bool:
-    """Whether a heading has nothing below it, so that it would be found nowhere else."""
-    if after is None:
-        return True
-    return after.kind is Kind.HEADING and len(after.headings) <= len(heading.headings)
+    A heading with nothing but deeper headings below it goes with the first of these.
+    """
+    waiting: list[Block] = []
+    for headings, group in groupby(blocks, key=lambda block: block.headings):
+        section = list(group)
+        if waiting and len(headings) <= len(waiting[-1].headings):
+            yield waiting[-1].headings, waiting
+            waiting = []
+        waiting += section
+        if any(block.kind is not Kind.HEADING for block in section):
+            yield headings, waiting
+            waiting = []
+    if waiting:
+        yield waiting[-1].headings, waiting
 
 
 class _Cutter:
@@ -101,10 +106,12 @@ class _Cutter:
         return ""
 
     def _pack(self, blocks: list[Block], room: int) -> Iterator[list[_Unit]]:
-        """Fill chunks with whole blocks; a block that no chunk can hold is parted."""
+        """Fill chunks with whole blocks; a block that no chunk can hold is parted.
+
+        A heading stays with what follows it.
+        """
         packed: list[_Unit] = []
-        for block in blocks:
-            units = self._units(block, room)
+        for units in self._runs(blocks, room):
             if packed and _size(packed) + _size(units) > room:
                 yield packed
                 packed = []
@@ -115,6 +122,17 @@ class _Cutter:
                 packed.append(unit)
         if packed:
             yield packed
+
+    def _runs(self, blocks: list[Block], room: int) -> Iterator[list[_Unit]]:
+        """The units of each block, those of the headings before it in front."""
+        leading: list[_Unit] = []
+        for block in blocks:
+            leading += self._units(block, room)
+            if block.kind is not Kind.HEADING:
+                yield leading
+                leading = []
+        if leading:
+            yield leading
 
     def _units(self, block: Block, room: int) -> list[_Unit]:
         text = self._parsed.text

@@ -67,10 +67,13 @@ _TRUSTED = {
     *("iso8859-15", "iso8859-16", "iso2022_jp", "hz"),
 }
 _SAMPLE_BYTES = 1 << 17  # statistics gain nothing from more and are slow
-_LATIN_SHARE = 0.25  # of bytes outside ASCII: Latin script stays below
-_LATIN_FITNESS = 0.8  # below it the letters are those of no language
+_LATIN_SHARE = 0.25  # of bytes outside ASCII: text in Latin script mostly stays below,
+_LATIN_FITNESS = 0.8  # and its letters are mostly those of one language;
+_FULL_FITNESS = 0.95  # above that share it is another script unless they all are
+_SOME_FITNESS = 0.5  # better than no text at all
 _CONTROL_SHARE = 0.1  # of characters; random bytes reach it
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
+_ASCII = bytes((0, 9, 10, 13, *range(0x20, 0x7F)))  # its text, and NUL
 _HIGH = re.compile(rb"[\x80-\xff]")
 
 
@@ -146,9 +149,9 @@ def _wide(data: bytes) -> str:
         if data[0::4].count(0) == quarter and data[1::4].count(0) > quarter // 2:
             return "utf-32-be"
     even, odd = data[0::2].count(0), data[1::2].count(0)
-    # Of the characters, 2 % suffice (spaces and newlines of Chinese text) where bytes outside
-    # ASCII say that it is no ASCII text with some NUL bytes in it; 30 % otherwise.
-    enough = len(data) // (6 if data.isascii() else 100)
+    # Of the characters, 2 % suffice (spaces and newlines of Chinese text) unless it may be ASCII
+    # text with some NUL bytes in it; 30 % then.
+    enough = len(data) // (100 if data.translate(None, _ASCII) else 6)
     if len(data) % 2 == 0 and odd > enough and 20 * even <= odd:
         return "utf-16-le"
     if len(data) % 2 == 0 and even > enough and 20 * odd <= even:
@@ -163,7 +166,7 @@ def _narrow(data: bytes, declared: str | None) -> list[str]:
         names.insert(0, "iso2022_jp")  # seven-bit, hence valid UTF-8 too
     try:
         known = codecs.lookup((declared or "").strip()).name
-    except LookupError:
+    except (LookupError, ValueError):
         return names
     known = _DECLARED.get(known, known)
     return [*names, known] if known in _TRUSTED else names
@@ -205,10 +208,10 @@ def _guesses(data: bytes) -> list[str]:
     sample = data[start : start + _SAMPLE_BYTES]
     if len(sample) == _SAMPLE_BYTES:  # end between characters, whatever their width
         sample = sample[: sample.rfind(b"\n") + 1] or sample
-    latin = alphabets.rank(sample)
-    likely = [page for fitness, page in latin if fitness >= _LATIN_FITNESS]
-    statistical = [match.encoding for match in from_bytes(sample, cp_isolation=_STATISTICAL)]
     high = len(_HIGH.findall(sample))
-    if high <= _LATIN_SHARE * len(sample):
-        return [*likely, *statistical, *(page for _, page in latin)]
-    return [*statistical, *likely]
+    needed = _LATIN_FITNESS if high <= _LATIN_SHARE * len(sample) else _FULL_FITNESS
+    latin = alphabets.rank(sample)
+    likely = [page for fitness, page in latin if fitness >= needed]
+    statistical = [match.encoding for match in from_bytes(sample, cp_isolation=_STATISTICAL)]
+    rest = [page for fitness, page in latin if fitness >= _SOME_FITNESS]
+    return [*likely, *statistical, *rest]

@@ -19,8 +19,8 @@ from corpus.roots import Root
 from corpus.settings import Settings
 from corpus.store import Store
 from corpus.types import LedgerRow, Status
+from ingest import chunker, readers, reading
 from ingest import plan as planning
-from ingest import readers, reading
 from ingest.changes import Changes
 from ingest.naming import Names, record_prefixes, source_ids
 from ingest.plan import Plan
@@ -44,7 +44,11 @@ class Options:
 
 def reading_settings(settings: Settings) -> dict[str, Any]:
     """What decides how documents are read and cut: part of a snapshot's identity."""
-    return {"chunking": settings.chunking.model_dump(), "readers": dict(readers.VERSION)}
+    return {
+        "chunking": settings.chunking.model_dump(),
+        "chunker": chunker.VERSION,
+        "readers": dict(readers.VERSION),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,56 @@
+# Everything that is done with a checkout. `make help` lists it.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+# The address of PyTorch's CPU builds, where pip's own index has none (PyTorch's installation page names it).
+TORCH_INDEX ?=
+
+.PHONY: help install dev run test lint check bench docs clean
+.DEFAULT_GOAL := help
+
+help:  ## list what can be done
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@echo
+	@echo "  After make install, put the command on your path:"
+	@echo '    export PATH="$(CURDIR)/$(BIN):$$PATH"'
+
+install: .venv/installed  ## make .venv with the command rag in it
+
+.venv/installed: pyproject.toml constraints.txt tools/torch_build.py
+	$(PYTHON) tools/python_version.py
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python tools/torch_build.py $(TORCH) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(PIP) install --quiet -c constraints.txt -e .
+	touch $@
+
+dev: .venv/dev
+
+.venv/dev: .venv/installed
+	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+run: install  ## set up, ingest the demo corpus, serve on http://127.0.0.1:8000
+	$(BIN)/rag ingest corpus/documents --store .demo-store
+	$(BIN)/rag serve --store .demo-store
+
+test: dev  ## set up, run the tests
+	$(BIN)/python -m pytest
+
+lint: dev  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test  ## what every change must pass
+
+bench: dev  ## measure retrieval, answers, ingest and swaps; results go to bench/results
+	$(BIN)/python -m bench
+
+docs: install  ## write the generated documentation anew
+	$(BIN)/python -m tools.settings_page > docs/settings.md
+
+clean:  ## remove what was made here: .venv, caches, the demo store
+	rm -rf .venv .demo-store build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

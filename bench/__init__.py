@@ -1,0 +1,1 @@
+"""Measurements: each prints a table, and writes what it measured to ``bench/results``."""

@@ -1,0 +1,8 @@
+"""Every measurement with its defaults: ``make bench``."""
+
+from bench import answers, ingest, retrieval, swaps
+
+retrieval.main(retrieval.DEFAULT_SETS)
+answers.main(answers.DEFAULT_SETS)
+ingest.main(ingest.DEFAULT_SETS)
+swaps.main()

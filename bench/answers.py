@@ -1,0 +1,116 @@
+"""What the extractive engine answers: is the gold in the quotes, are citations exact, when does it abstain.
+
+For every question of a set, answerable or not, the whole way of a question is gone:
+search, passages, engine, citations.
+
+    python -m bench.answers [SET ...]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench import results, sets
+from bench.sets import Item
+from corpus.embedding import SentenceTransformerEncoder
+from corpus.snapshot import Snapshot
+from corpus.store import Store
+from rag.answerer import Answerer
+from rag.answers import Answer, Outcome, Question
+from rag.engines.extractive import ExtractiveEngine
+from rag.live import LiveCorpus
+
+DEFAULT_SETS = ("squad2_dev", "clapnq_dev", "redis_docs_dev", sets.DEMO)
+
+
+@dataclass(slots=True)
+class Counts:
+    """Sums over the questions of a set."""
+
+    answerable: int = 0
+    answered: int = 0  # of these
+    gold_quoted: int = (
+        0  # of these: a gold answer, or a gold passage where none is given, in a quote
+    )
+    unanswerable: int = 0
+    abstained: int = 0  # of these
+    quotes: int = 0
+    exact_quotes: int = 0  # equal to the span of the document that they name
+    quoted_chars: int = 0
+
+
+def main(names: Sequence[str]) -> None:
+    """Measure each set and print one table."""
+    encoder = SentenceTransformerEncoder(sets.load({}).embedding)
+    measured = {name: summary(measure(name, encoder)) for name in names}
+    columns = list(next(iter(measured.values())))
+    rows = [
+        [
+            name,
+            *(f"{value:.3f}" if isinstance(value, float) else str(value) for value in one.values()),
+        ]
+        for name, one in measured.items()
+    ]
+    results.table(["set", *columns], rows)
+    results.save("answers", measured)
+
+
+def measure(name: str, encoder: SentenceTransformerEncoder) -> Counts:
+    """Ask every question of a set."""
+    snapshot, settings = sets.open_store(name, encoder)
+    live = LiveCorpus(Store(settings.store), encoder)
+    answerer = Answerer(live, encoder, [ExtractiveEngine()], settings.retrieval)
+    counts = Counts()
+    for item in sets.questions(name, snapshot.document):
+        answer = answerer.answer(Question(item.text, settings.answer.k))
+        _count(counts, item, answer, snapshot)
+    return counts
+
+
+def summary(counts: Counts) -> dict[str, float | int]:
+    """The shares that the counts come to."""
+    return {
+        "answerable": counts.answerable,
+        "answered": counts.answered / max(counts.answerable, 1),
+        "gold in quotes": counts.gold_quoted / max(counts.answerable, 1),
+        "unanswerable": counts.unanswerable,
+        "abstained": counts.abstained / max(counts.unanswerable, 1),
+        "quotes": counts.quotes,
+        "exact": counts.exact_quotes / max(counts.quotes, 1),
+        "chars per quote": round(counts.quoted_chars / max(counts.quotes, 1)),
+    }
+
+
+def _count(counts: Counts, item: Item, answer: Answer, snapshot: Snapshot) -> None:
+    answered = answer.outcome is Outcome.ANSWERED
+    for citation in answer.citations:
+        document = snapshot.document(citation.document_id)
+        counts.quotes += 1
+        counts.exact_quotes += citation.quote == document.text[citation.start : citation.end]
+        counts.quoted_chars += len(citation.quote)
+    if item.answerable:
+        counts.answerable += 1
+        counts.answered += answered
+        counts.gold_quoted += _has_gold(item, answer)
+    else:
+        counts.unanswerable += 1
+        counts.abstained += not answered
+
+
+def _has_gold(item: Item, answer: Answer) -> bool:
+    """Whether a gold answer stands in a quote; without short answers, whether gold text does."""
+    short = [text for text in item.answers if len(text) <= 100]
+    if short:
+        quotes = [" ".join(citation.quote.split()).lower() for citation in answer.citations]
+        return any(" ".join(text.split()).lower() in quote for text in short for quote in quotes)
+    return any(
+        citation.document_id == document and citation.start < end and start < citation.end
+        for citation in answer.citations
+        for document, start, end in item.gold
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or DEFAULT_SETS)

@@ -1,0 +1,107 @@
+"""What ``rag ingest`` and ``rag refresh`` share: carry out a run and tell what it came to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from corpus.embedding import SentenceTransformerEncoder
+from corpus.errors import SettingsError
+from corpus.settings import Settings
+from corpus.store import Store
+from corpus.types import Status
+from ingest.pipeline import Means, Options
+from ingest.report import Report
+from ingest.runner import Runner
+from rag.commands.bar import progress_for
+from rag.commands.common import Session
+from rag.console import printable
+
+_NAMED = 20  # files of one outcome that are named on the screen; the ledger has all
+
+
+def options(settings: Settings, *, prune: bool, max_delete: str | None) -> Options:
+    """The options of a run.
+
+    :raises SettingsError: when ``max_delete`` is not a percentage.
+    """
+    if max_delete is None:
+        return Options(prune, settings.ingest.max_delete_percent)
+    try:
+        percent = float(max_delete.removesuffix("%"))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 100:
+        raise SettingsError(f"--max-delete is {max_delete!r}; expected a share such as 25%")
+    return Options(prune, percent)
+
+
+def run(
+    session: Session,
+    settings: Settings,
+    chosen: Options,
+    *,
+    paths: Sequence[Path] | None,
+    dry_run: bool,
+    report_to: Path | None,
+) -> None:
+    """Carry out a run over these paths, or over all roots, and end with its exit code."""
+    with progress_for(session.console) as progress:
+        encoder = SentenceTransformerEncoder(settings.embedding)
+        runner = Runner(Means(Store(settings.store), settings, encoder, progress))
+        if dry_run:
+            report = runner.preview(paths, chosen)
+        elif paths is None:
+            report = runner.refresh(chosen)
+        else:
+            report = runner.ingest(paths, chosen)
+    if report_to is not None:
+        lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in report.sources)
+        report_to.write_text("".join(lines), encoding="utf-8")
+    session.console.result(_told(report), report.to_json())
+    sys.exit(3 if report.failed else 0)
+
+
+def remove_root(session: Session, path: Path) -> None:
+    """Take a root out of the corpus and tell what went with it."""
+    settings = session.settings()
+    with progress_for(session.console) as progress:
+        encoder = SentenceTransformerEncoder(settings.embedding)
+        runner = Runner(Means(Store(settings.store), settings, encoder, progress))
+        report = runner.remove_root(path)
+    session.console.result(_told(report), report.to_json())
+
+
+def _told(report: Report) -> str:
+    """What a person wants to know: the counts, what failed by name, what was left out and why."""
+    documents = f"{report.documents} documents in {report.chunks} chunks"
+    if report.dry_run:
+        lines = [f"would do: {report.summary() or 'nothing'}; nothing was changed"]
+    else:
+        lines = [
+            f"{report.summary() or 'nothing to do'} in {report.seconds:.1f} s "
+            f"({report.embedded_chunks} chunks embedded, {report.reused_chunks} reused)",
+            f"snapshot {report.snapshot}: {documents}",
+        ]
+    lines += _listed("failed", [(one.path, one.reason) for one in report.failed])
+    lines += _listed("remarks", [(one.path, one.reason) for one in report.remarks])
+    lines += _listed("skipped", _named(report, Status.SKIPPED))
+    lines += _listed("empty", _named(report, Status.EMPTY))
+    return "\n".join(lines)
+
+
+def _named(report: Report, status: Status) -> list[tuple[str, str]]:
+    return [(row.path, row.reason) for row in report.sources if row.status is status]
+
+
+def _listed(title: str, found: list[tuple[str, str]]) -> list[str]:
+    if not found:
+        return []
+    lines = [f"{title}:"]
+    lines += [f"  {printable(path)}: {printable(why)}" for path, why in found[:_NAMED]]
+    if len(found) > _NAMED:
+        lines.append(f"  and {len(found) - _NAMED} more; `rag documents --status {title}` has all")
+    return lines

@@ -1,0 +1,45 @@
+"""``rag search``: find passages."""
+
+from __future__ import annotations
+
+import click
+
+from rag.commands.common import Session, with_session
+from rag.console import printable
+
+
+@click.command()
+@click.argument("query")
+@click.option("-k", default=10, show_default=True, type=click.IntRange(1, 100), help="Hits.")
+@click.option(
+    "--mode",
+    default="hybrid",
+    show_default=True,
+    type=click.Choice(["hybrid", "dense", "words"]),
+    help="Both searches fused, or one of them.",
+)
+@with_session
+def command(session: Session, query: str, k: int, mode: str) -> None:
+    """Find the passages that match a query, best first.
+
+    \b
+        rag search "annual leave" -k 3
+        rag search ZRANGEBYLEX --mode words --json
+    """
+    from corpus.types import Hit, Mode
+    from rag.commands.opening import open_corpus
+    from rag.questions import checked
+    from rag.wire import search_json
+
+    settings = session.settings()
+    answerer, _, _ = open_corpus(settings)
+    text = checked(query, settings.serve.max_question_chars, "query")
+    result = answerer.search(text, k, Mode(mode))
+
+    def told(hit: Hit) -> str:
+        chunk = hit.chunk
+        heading = " > ".join([chunk.title, *chunk.headings])
+        place = f"{printable(chunk.document_id)}:{chunk.start}-{chunk.end}"
+        return f"{hit.rank}. {hit.score:.3f}  {place}  {printable(heading)}\n{chunk.text}\n"
+
+    session.console.result("\n".join(map(told, result.hits)) or "no hits", search_json(result))

@@ -1,0 +1,60 @@
+"""``rag serve``: answer over HTTP."""
+
+from __future__ import annotations
+
+import click
+
+from rag.commands.common import Session, with_session
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; default: 127.0.0.1.")
+@click.option("--port", type=int, help="Port to listen on; default: 8000.")
+@click.option("--engine", metavar="NAME", help="What makes the answers; default: extractive.")
+@click.option("--refresh-every", metavar="INTERVAL", help="Refresh while serving, e.g. 15m.")
+@click.option("--refresh-cron", metavar="EXPRESSION", help="Refresh when due, e.g. '0 * * * *'.")
+@with_session
+def command(
+    session: Session,
+    host: str | None,
+    port: int | None,
+    engine: str | None,
+    refresh_every: str | None,
+    refresh_cron: str | None,
+) -> None:
+    """Answer over HTTP, with a page to ask from at /.
+
+    A new snapshot, whoever publishes it, is served as soon as it is there.
+
+    \b
+        rag serve
+        rag serve --port 9000 --refresh-every 15m
+    """
+    from rag.server import Service, serve
+
+    flags = {"host": host, "port": port, "refresh_every": refresh_every}
+    settings = session.settings(
+        {"serve": {**flags, "refresh_cron": refresh_cron}, "answer": {"engine": engine}}
+    )
+
+    def build() -> Service:
+        from rag.commands.opening import open_corpus
+        from rag.service import start
+
+        answerer, live, store = open_corpus(settings)
+        live.poll()
+        return start(answerer, live, store, settings)
+
+    serve(build, settings.serve, ready=lambda url: session.console.note(_greeting(url)))
+
+
+def _greeting(url: str) -> str:
+    return "\n".join(
+        (
+            f"Serving on {url}  (Ctrl-C to stop)",
+            f"  open   {url}/",
+            f"  ask    curl -s {url}/v1/ask -H 'content-type: application/json' \\",
+            """              -d '{"question": "What is a token?"}'""",
+            f"  state  curl -s {url}/readyz",
+        )
+    )

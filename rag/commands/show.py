@@ -1,0 +1,43 @@
+"""``rag show``: the text of a document."""
+
+from __future__ import annotations
+
+import click
+
+from rag.commands.common import Session, with_session
+
+
+@click.command()
+@click.argument("document", metavar="DOC")
+@click.option("--chunks", is_flag=True, help="Show how it was cut.")
+@with_session
+def command(session: Session, document: str, chunks: bool) -> None:
+    """The text of a document as it was taken in: what citations are spans of.
+
+    \b
+        rag show handbook/leave.md
+        rag show handbook/leave.md --chunks
+    """
+    snapshot = session.store().open()
+    found = snapshot.document(document)
+    cut = [
+        {
+            "start": chunk.start,
+            "end": chunk.end,
+            "heading": list(chunk.headings),
+            "tokens": chunk.tokens,
+            "text": chunk.text,
+        }
+        for chunk in (snapshot.chunks_of(document) if chunks else ())
+    ]
+    told = [
+        f"--- {one['start']}-{one['end']}, {one['tokens']} tokens\n{one['text']}" for one in cut
+    ]
+    value = {
+        "snapshot": snapshot.id,
+        "document": {"id": found.id, "title": found.title, "format": found.format},
+        "metadata": dict(found.metadata),
+        "text": found.text,
+        "chunks": cut,
+    }
+    session.console.result("\n".join(told) if chunks else found.text, value)
