@@ -105,13 +105,12 @@ def settings_for(store: Path, **environ: str) -> Settings:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the caller's settings, nor a rag.toml of the working directory."""
     for name in os.environ:
         if name.startswith("RAG_") and name != "RAG_DATA":
             monkeypatch.delenv(name)
-    monkeypatch.setenv("RAG_CONFIG", os.fspath(tmp_path / "rag.toml"))
-    (tmp_path / "rag.toml").touch()
+    monkeypatch.setenv("RAG_CONFIG", os.devnull)
 
 
 @pytest.fixture
