@@ -1,4 +1,4 @@
-"""What the extractive engine answers: is the gold in the quotes, are citations exact, when does it abstain.
+"""What the extractive engine answers: gold in quotes, exact citations, abstentions.
 
 For every question of a set, answerable or not, the whole way of a question is gone:
 search, passages, engine, citations.

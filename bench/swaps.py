@@ -1,4 +1,4 @@
-"""A server under load while refreshes swap the snapshot: does any request fail, does any answer mix.
+"""A server under load while refreshes swap the snapshot: failed requests, mixed answers.
 
 The real server over a copy of the demo corpus. Clients ask without pause while a folder is
 changed and refreshed; every answer names its snapshot, and every citation in it is held

@@ -27,7 +27,11 @@ nothing here can use. Do one of these:
 
 def main(requirement: str, options: Sequence[str]) -> None:
     """Install torch, or say why not."""
-    if not _has_gpu() and os.environ.get("TORCH_BUILD") != "cuda" and _brings_cuda(requirement, options):
+    if (
+        not _has_gpu()
+        and os.environ.get("TORCH_BUILD") != "cuda"
+        and _brings_cuda(requirement, options)
+    ):
         sys.exit(ADVICE)
     subprocess.run([*PIP, "install", "--quiet", *options, requirement], check=True)
 
