@@ -131,12 +131,15 @@ def identify(settings: EmbeddingSettings) -> Fingerprint:
 class SentenceTransformerEncoder:
     """A sentence-transformers model, loaded when it is first asked to embed.
 
-    Calls from several threads take turns: torch uses every core for one.
+    Calls from several threads take turns.
 
+    :param threads: cores used for one call; None for all. One is right for single questions,
+        which several cores do not make faster.
     :raises ModelUnavailable: when its files are not on this machine or cannot be loaded.
     """
 
-    def __init__(self, settings: EmbeddingSettings) -> None:
+    def __init__(self, settings: EmbeddingSettings, threads: int | None = None) -> None:
+        self._threads = threads
         self.fingerprint = identify(settings)
         self.tokens = ModelTokens(model_folder(settings.model), self.fingerprint.max_tokens)
         self._settings = settings
@@ -169,7 +172,7 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _model(self) -> Any:
-        return _load_model(model_folder(self._settings.model))
+        return _load_model(model_folder(self._settings.model), self._threads)
 
 
 def model_folder(model: str) -> Path:
@@ -228,14 +231,17 @@ def _token_limit(folder: Path) -> int:
     return int(tuned or _json(folder / "config.json").get("max_position_embeddings", 512))
 
 
-def _load_model(folder: Path) -> Any:
+def _load_model(folder: Path, threads: int | None) -> Any:
     """Load with sentence-transformers: local files, safetensors, no code from the model."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
         return SentenceTransformer(
             str(folder),

@@ -10,16 +10,20 @@
     │   ├── EmbeddingMismatch    the snapshot lives in another model's vector space
     │   ├── ModelUnavailable     the embedding model is not here, or not what it should be
     │   ├── StoreBusy            another process is writing
+    │   │   └── JobRunning       a refresh that was asked for is still running
     │   └── StoreNotWritable     the store cannot be created or written
     ├── IngestError              a run could not be carried out
     │   ├── BadRoot              the folder is missing, not a folder, or overlaps another
     │   ├── NothingToIngest      the folder holds no file that can be read
     │   ├── GuardRefused         the run would remove more than is allowed
     │   └── UnreadableSource     one file could not be taken in (goes to the ledger)
-    └── AnswerError              one question could not be answered
-        ├── BadRequest           the caller can fix it
-        ├── ServerUnreachable    `rag ask --server`: nothing answers there
-        └── EngineFailed         the engine broke; the operator must look
+    ├── AnswerError              one question could not be answered
+    │   ├── BadRequest           the caller can fix it
+    │   ├── ServerUnreachable    `rag ask --server`: nothing answers there
+    │   └── EngineFailed         the engine broke; the operator must look
+    └── ServiceError             the service cannot do what it was asked
+        ├── CannotServe          the address cannot be had, or serving cannot go on
+        └── UnknownJob           no refresh of that id is remembered
 
 A message says what was found, what was expected, and what to do next.
 The tree knows nothing of HTTP or exit codes: ``rag/api/errors.py`` maps it to status
@@ -106,6 +110,14 @@ class StoreBusy(CorpusError):
     retryable = True
 
 
+class JobRunning(StoreBusy):
+    """A refresh that was asked for is still running."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"a refresh is running already: job {job_id}")
+        self.job_id = job_id
+
+
 class StoreNotWritable(CorpusError):
     """The store cannot be created or written."""
 
@@ -152,3 +164,20 @@ class EngineFailed(AnswerError):
     """The engine could not produce an answer."""
 
     retryable = True
+
+
+class ServiceError(RagError):
+    """The service cannot do what it was asked."""
+
+
+class CannotServe(ServiceError):
+    """The address cannot be had, or serving cannot go on."""
+
+
+class UnknownJob(ServiceError):
+    """No refresh of that id is remembered."""
+
+    def __init__(self, job_id: str, kept: int) -> None:
+        super().__init__(
+            f"there is no job {job_id!r}; the last {kept} are kept until the server restarts"
+        )

@@ -105,6 +105,12 @@ class AnswerSettings(Section):
     max_quotes: Annotated[int, Field(ge=1, le=10)] = Field(
         3, description="Sentences an extractive answer quotes at most."
     )
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="How sure the extractive engine must be that the passages are about the "
+        "question; below it, the answer is that the documents do not say. docs/log.md has what "
+        "each value costs.",
+    )
 
 
 class ServeSettings(Section):

@@ -91,7 +91,8 @@ class Store:
         :raises UnknownSnapshot: when there is none of that id.
         :raises SnapshotDamaged: when a file is not what its manifest says.
         """
-        return Snapshot(self.path, self._known(snapshot_id or self.require_current()))
+        chosen = self.require_current() if snapshot_id is None else snapshot_id
+        return Snapshot(self.path, self._known(chosen))
 
     def manifest(self, snapshot_id: str) -> Manifest:
         """Read the manifest of a snapshot and nothing else of it."""

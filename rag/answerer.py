@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from corpus.embedding import Encoder
 from corpus.errors import BadRequest
@@ -28,7 +27,7 @@ from rag.answers import (
     SnapshotInfo,
 )
 from rag.citations import AnswerWriter
-from rag.live import LiveCorpus
+from rag.live import LiveCorpus, info_of
 
 _CLOSEST = 3  # hits that an abstention names
 
@@ -113,7 +112,7 @@ class Answerer:
         snapshot = self._live.get()
         watch = _Watch()
         hits = self._search(snapshot, text, k, mode, watch)
-        return SearchResult(_info(snapshot), hits, watch.laps())
+        return SearchResult(info_of(snapshot), hits, watch.laps())
 
     def answer(self, question: Question, engine: str | None = None) -> Answer:
         """Answer a question at once; see :meth:`stream`."""
@@ -132,7 +131,7 @@ class Answerer:
         chosen = self._engine(engine)
         snapshot = self._live.get()
         watch = _Watch()
-        meta = Meta(f"ans-{uuid.uuid4().hex}", chosen.name, chosen.model, _info(snapshot))
+        meta = Meta(f"ans-{uuid.uuid4().hex}", chosen.name, chosen.model, info_of(snapshot))
         yield meta
         hits = self._search(snapshot, question.text, question.k, Mode.HYBRID, watch)
         shown = passaging.build(hits)
@@ -198,8 +197,3 @@ class _Watch:
     def laps(self) -> dict[str, float]:
         """Milliseconds by part, and in total."""
         return {**self._laps, "total": round((time.perf_counter() - self._began) * 1000, 3)}
-
-
-def _info(snapshot: Snapshot) -> SnapshotInfo:
-    age = datetime.now(UTC) - datetime.fromisoformat(snapshot.created)
-    return SnapshotInfo(snapshot.id, snapshot.created, max(0.0, round(age.total_seconds(), 1)))

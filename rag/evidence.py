@@ -1,10 +1,12 @@
 """How well each sentence answers a question, and whether any of it is about the question.
 
-A sentence is scored by a weighted sum of a few plain features, each in [0, 1]; the weights
-were fitted once (conditional logit: the probability that the sentence holding the answer
-is picked among all that are shown) on the development sets, with each half held out in
-turn. Confidence is a logistic function of three features, fitted the same way to tell
-answerable questions from those about something else. docs/log.md has the figures.
+A sentence is scored by a weighted sum of a few plain features, each in [0, 1]. The weights
+were fitted once on the development sets (conditional logit: the probability that a sentence
+with the answer is picked among all that are shown); fitted on one half they do as well on
+the other. Confidence is a logistic function of three features, fitted to tell answerable
+questions from those about something else, with a few near misses among them. It knows what
+the passages are about, not what they leave unsaid: a question that is on their topic and
+that they do not answer is mostly not recognised. docs/log.md has the figures.
 
 No model and no corpus statistics are used: how telling a word is follows from how few of
 the shown sentences hold it, which measured as good as its rarity in the whole corpus.
@@ -38,6 +40,7 @@ WEIGHTS = {
 _INTERCEPT, _CONTEXT, _COSINE, _UNKNOWN_NAME = -6.9, 6.9, 8.8, -5.6
 _USUAL_COSINE = 0.45  # stands in where no passage was found by the dense search
 
+_ANNOUNCES = (":", "：")  # what follows tells; such a sentence alone says nothing
 _CLOSERS = "\"'”’)*_ "
 
 _IDENTIFIER = re.compile(r"\b(?=\w{3})(?!\d+[a-z]{0,2}\b)\w*(?:[A-Z]\w*[A-Z]|\d|_)\w*")
@@ -89,7 +92,7 @@ def candidates(question: str, passages: Sequence[Passage]) -> list[Candidate]:
         _candidate(asked, one, at, row)
         for at, one in enumerate(read)
         for row, sentence in enumerate(one.sentences)
-        if sentence
+        if sentence and not one.passage.sentences[row].text.endswith(_ANNOUNCES)
     ]
     return sorted(found, key=lambda candidate: -candidate.score)
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from corpus.errors import RagError, StoreBusy
+from corpus.errors import JobRunning, UnknownJob
 from rag.tether import Tethered
 
 log = logging.getLogger(__name__)
@@ -56,23 +56,6 @@ class Job:
     exit_code: int | None = None
     result: dict[str, Any] | None = None  # what `rag refresh --json` printed
     error: str | None = None  # the end of what it said, where it did not succeed
-
-
-class JobRunning(StoreBusy):
-    """A refresh that was asked for is still running."""
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"a refresh is running already: job {job_id}")
-        self.job_id = job_id
-
-
-class UnknownJob(RagError):
-    """No job of that id is remembered."""
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(
-            f"there is no job {job_id!r}; the last {KEPT} are kept until the server restarts"
-        )
 
 
 def refresh_command(store: Path, *arguments: str) -> list[str]:
@@ -114,7 +97,7 @@ class Jobs:
         """
         with self._lock:
             if job_id not in self._jobs:
-                raise UnknownJob(job_id)
+                raise UnknownJob(job_id, KEPT)
             return self._jobs[job_id]
 
     def end(self) -> None:

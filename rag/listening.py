@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from corpus.errors import RagError
+from corpus.errors import CannotServe
 
 BACKLOG = 512  # connections that wait to be accepted
 EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104  # to be recognised
@@ -14,14 +14,14 @@ EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104  # to be recognised
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
-    :raises RagError: when the address cannot be had, with what to do about it.
+    :raises CannotServe: when the address cannot be had, with what to do about it.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise RagError(f"the host {host!r} is not known here: {error.strerror}") from error
+        raise CannotServe(f"the host {host!r} is not known here: {error.strerror}") from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -29,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise RagError(_refusal(error, host, port)) from error
+        raise CannotServe(_refusal(error, host, port)) from error
     return listener
 
 

@@ -7,12 +7,14 @@ Whoever holds the old one keeps it until the request is over; nothing waits.
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 
 from corpus.embedding import Encoder
 from corpus.errors import CorpusError, NoSnapshot
 from corpus.fingerprint import PROBES, check_probes, check_same
 from corpus.snapshot import Snapshot
 from corpus.store import Store
+from rag.answers import SnapshotInfo
 
 
 class LiveCorpus:
@@ -68,3 +70,9 @@ class LiveCorpus:
             probes = self._encoder.encode_documents(list(PROBES))
             check_probes(snapshot.manifest.probes, probes, self._encoder.fingerprint)
         return snapshot
+
+
+def info_of(snapshot: Snapshot) -> SnapshotInfo:
+    """How an answer names the snapshot it rests on."""
+    age = datetime.now(UTC) - datetime.fromisoformat(snapshot.created)
+    return SnapshotInfo(snapshot.id, snapshot.created, max(0.0, round(age.total_seconds(), 1)))

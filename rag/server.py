@@ -30,7 +30,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers import gthread
 
-from corpus.errors import RagError
+from corpus.errors import CannotServe, RagError
 from corpus.settings import ServeSettings
 from rag.listening import listen, url_of
 
@@ -81,9 +81,9 @@ def serve(
         if os.getpid() != main_process:
             raise  # the worker, on its way out
         if failure := application.failure.read():
-            raise RagError(failure) from None
+            raise CannotServe(failure) from None
         if end.code:
-            raise RagError("the server could not go on; its log says why") from None
+            raise CannotServe("the server could not go on; its log says why") from None
 
 
 class _Failure:

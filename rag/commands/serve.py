@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from corpus.errors import SettingsError
 from rag.commands.common import Session, with_session
+
+if TYPE_CHECKING:
+    from corpus.settings import ServeSettings
 
 
 @click.command()
@@ -36,6 +42,7 @@ def command(
     settings = session.settings(
         {"serve": {**flags, "refresh_cron": refresh_cron}, "answer": {"engine": engine}}
     )
+    _check_schedule(settings.serve)
 
     def build() -> Service:
         from rag.commands.opening import open_corpus
@@ -46,6 +53,20 @@ def command(
         return start(answerer, live, store, settings)
 
     serve(build, settings.serve, ready=lambda url: session.console.note(_greeting(url)))
+
+
+def _check_schedule(serve: ServeSettings) -> None:
+    """Refuse a schedule that cannot be kept before anything is started."""
+    from ingest import schedule
+
+    if serve.refresh_every and serve.refresh_cron:
+        raise SettingsError(
+            "serve.refresh_every and serve.refresh_cron exclude each other; set one of them"
+        )
+    if serve.refresh_every:
+        schedule.parse_interval(serve.refresh_every)
+    if serve.refresh_cron:
+        schedule.parse_cron(serve.refresh_cron, serve.timezone)
 
 
 def _greeting(url: str) -> str:

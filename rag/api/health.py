@@ -1,0 +1,70 @@
+"""`/healthz`: this process answers. `/readyz`: it can answer questions, and if not, why."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from corpus.errors import RagError
+from corpus.runs import Outcome, Run, RunLog
+from corpus.store import Store
+from rag.api.context import Context
+from rag.live import info_of
+from rag.wire import Json, snapshot_json
+
+BAD_ENDS = {Outcome.FAILED, Outcome.REFUSED, Outcome.CRASHED}
+
+
+def blueprint(context: Context) -> Blueprint:
+    """The routes."""
+    views = Blueprint("health", __name__)
+
+    @views.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @views.get("/readyz")
+    def readyz() -> Response:
+        """Ready while something answers; what is wrong with refreshing is told as well."""
+        problems = list(context.live.problems())
+        snapshot: Json | None = None
+        try:
+            snapshot = snapshot_json(info_of(context.live.get()))
+        except RagError as error:
+            if str(error) not in problems:
+                problems.append(str(error))
+        if context.draining.started():
+            problems.append("the server is stopping")
+        ready = snapshot is not None and not context.draining.started()
+        state = _refresh_json(context)
+        if state["problem"]:
+            problems.append(state["problem"])
+        response = jsonify(ready=ready, snapshot=snapshot, problems=problems, refresh=state)
+        response.status_code = 200 if ready else 503
+        return response
+
+    return views
+
+
+def _refresh_json(context: Context) -> Json:
+    """When the corpus was last in step with its roots, and what the last run came to."""
+    log = RunLog(context.store.path)
+    last = _last_run(context.store, log)
+    problem = context.schedule.problem() if context.schedule else ""
+    if not problem and last and last.outcome in BAD_ENDS:
+        problem = f"the last refresh {last.outcome.value}: {last.detail}"
+    return {
+        "scheduled": context.schedule is not None,
+        "last_success": log.last_success() or None,
+        "last_run": (last.finished or last.started) if last else None,
+        "last_outcome": last.outcome.value if last else None,
+        "next_run": log.next_run() or None,
+        "problem": problem or None,
+    }
+
+
+def _last_run(store: Store, log: RunLog) -> Run | None:
+    """The newest run on record; one that seems to be under way is looked at twice."""
+    newest = next(iter(log.runs(being_written=True)), None)
+    if newest is None or newest.outcome is not Outcome.RUNNING:
+        return newest
+    return next(iter(log.runs(being_written=store.is_being_written())), None)

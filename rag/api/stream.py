@@ -1,0 +1,179 @@
+"""Server-sent events from an answer that is being made.
+
+The answer is made in a thread that feeds a bounded queue; the thread of the request takes
+from it and writes. So a comment goes out whenever nothing else was sent for a second, and
+a client that has left is noticed within :data:`LOOK_S` even while the engine is silent:
+the making of the answer is then given up. A stream ends with exactly one ``done`` or
+``error``.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from corpus.errors import EngineFailed
+from rag.answerer import Cited, Done, Event, Found, Meta, Said
+from rag.wire import Json, answer_json, citation_json, passage_json, snapshot_json
+
+PING_S = 1.0  # silence before a comment is sent
+LOOK_S = 0.25  # how often the connection is looked at
+AHEAD = 64  # events made before the client has taken them
+
+PING = ": ping\n\n"
+
+
+class Draining:
+    """Whether the server is stopping, and until when open streams may go on."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def start(self, seconds: float) -> None:
+        """Let open streams go on for that long. Called from a signal handler: no locks."""
+        self._until = time.monotonic() + seconds
+
+    def started(self) -> bool:
+        """Whether the server is stopping."""
+        return self._until is not None
+
+    def over(self) -> bool:
+        """Whether a stream that is still open must be cut now."""
+        return self._until is not None and time.monotonic() > self._until
+
+
+class Making:
+    """An answer being made in its own thread, ahead of its reader by at most AHEAD events."""
+
+    def __init__(self, events: Callable[[], Iterator[Event]]) -> None:
+        self._events = events
+        self._queue = queue.Queue[Event | Exception](AHEAD)
+        self._given_up = threading.Event()
+        self._thread = threading.Thread(target=self._make, daemon=True)
+        self._thread.start()
+
+    def next(self, timeout: float) -> Event:
+        """The next event.
+
+        :raises queue.Empty: when there was none in that time.
+        :raises Exception: whatever the making of the answer raised.
+        """
+        item = self._queue.get(timeout=timeout)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def give_up(self) -> None:
+        """Nobody reads on: end the making of the answer."""
+        self._given_up.set()
+
+    def _make(self) -> None:
+        try:
+            events = self._events()
+            try:
+                for event in events:
+                    self._put(event)
+                    if self._given_up.is_set():
+                        return
+            finally:
+                close = getattr(events, "close", None)
+                if close is not None:
+                    close()
+            self._put(EngineFailed("the answer ended without its last event"))
+        except Exception as error:  # noqa: BLE001  # it is raised again in the reader's thread
+            self._put(error)
+
+    def _put(self, item: Event | Exception) -> None:
+        while not self._given_up.is_set():
+            with suppress(queue.Full):
+                self._queue.put(item, timeout=LOOK_S)
+                return
+
+
+def event_stream(
+    making: Making,
+    first: Event | None,
+    *,
+    draining: Draining,
+    gone: Callable[[], bool],
+    fail: Callable[[Exception], Json],
+) -> Iterator[str]:
+    """The text of the stream.
+
+    :param first: the event that was already taken from ``making``, if any was.
+    :param gone: whether the client has left.
+    :param fail: logs an error and gives the body that tells of it.
+    """
+    try:
+        event = first
+        if event is not None:
+            yield written(event)
+        sent = time.monotonic()
+        while not isinstance(event, Done):
+            if gone():
+                return
+            if draining.over():
+                raise EngineFailed("the server is stopping; ask again in a moment")
+            try:
+                event = making.next(LOOK_S)
+            except queue.Empty:
+                if time.monotonic() - sent < PING_S - LOOK_S / 2:
+                    continue
+                yield PING
+            else:
+                yield written(event)
+            sent = time.monotonic()
+    except Exception as error:  # noqa: BLE001  # told to the client as the last event
+        yield _text("error", fail(error))
+    finally:
+        making.give_up()
+
+
+def written(event: Event) -> str:
+    """An event as it goes over the wire."""
+    match event:
+        case Meta():
+            return _text(
+                "meta",
+                {
+                    "id": event.id,
+                    "engine": event.engine,
+                    "model": event.model,
+                    "snapshot": snapshot_json(event.snapshot),
+                },
+            )
+        case Found():
+            return _text("passages", {"passages": [passage_json(one) for one in event.passages]})
+        case Said():
+            return _text("token", {"text": event.text})
+        case Cited():
+            return _text("citation", citation_json(event.citation))
+        case Done():
+            return _text("done", answer_json(event.answer))
+
+
+def has_left(connection: socket.socket | None) -> bool:
+    """Whether the other end of a connection is closed, without taking bytes from it.
+
+    A client that closes its sending half only is taken for one that left, as browsers and
+    proxies never do that.
+    """
+    if connection is None:
+        return False
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _text(name: str, body: dict[str, Any]) -> str:
+    """JSON without line breaks: one ``data`` line is the whole event."""
+    return f"event: {name}\ndata: {json.dumps(body)}\n\n"

@@ -1,0 +1,1 @@
+"""Engines: what turns a question and its passages into text."""

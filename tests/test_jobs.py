@@ -1,0 +1,246 @@
+"""Refreshes as processes: one at a time, their end told truly, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from corpus.errors import JobRunning, UnknownJob
+from corpus.settings import ServeSettings, Settings
+from rag.jobs import Job, Jobs, JobStatus, refresh_command
+from rag.schedule import Schedule, schedule_of
+
+Start = Callable[[str], Jobs]
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Jobs that run a piece of Python; closed at the end of the test."""
+    made: list[Jobs] = []
+
+    def make(code: str) -> Jobs:
+        made.append(Jobs(python(code)))
+        return made[-1]
+
+    yield make
+    for jobs in made:
+        jobs.close()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def ended(jobs: Jobs, job: Job) -> Job:
+    until(lambda: jobs.get(job.id).status is not JobStatus.RUNNING)
+    return jobs.get(job.id)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_a_job_that_ends_well_carries_what_the_command_printed(start: Start) -> None:
+    jobs = start("import json; print(json.dumps({'snapshot': 'ab', 'added': 3}, indent=2))")
+
+    job = ended(jobs, jobs.start())
+
+    assert (job.status, job.exit_code, job.error) == (JobStatus.DONE, 0, None)
+    assert job.result == {"snapshot": "ab", "added": 3}
+    assert job.finished is not None
+    assert job.finished >= job.started
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(0, "done"), (3, "done"), (4, "refused"), (1, "failed"), (2, "failed"), (130, "failed")],
+)
+def test_the_exit_code_of_the_command_line_says_how_a_job_ended(
+    start: Start, code: int, status: str
+) -> None:
+    jobs = start(f"import sys; print('why it did', file=sys.stderr); sys.exit({code})")
+
+    job = ended(jobs, jobs.start())
+
+    assert (job.status, job.exit_code) == (status, code)
+    assert job.error == (None if status == "done" else "why it did")
+
+
+def test_a_job_that_is_killed_has_failed_and_says_so(start: Start) -> None:
+    jobs = start("import os; os.kill(os.getpid(), 9)")
+
+    job = ended(jobs, jobs.start())
+
+    assert (job.status, job.exit_code) == (JobStatus.FAILED, 137)
+    assert job.error == "it ended with exit code 137"
+
+
+def test_a_second_job_is_refused_while_one_runs_and_names_it(start: Start) -> None:
+    jobs = start("import time; time.sleep(30)")
+    running = jobs.start()
+
+    with pytest.raises(JobRunning, match=running.id) as refusal:
+        jobs.start()
+
+    assert refusal.value.job_id == running.id
+    assert refusal.value.retryable
+
+
+def test_a_job_that_floods_its_output_is_not_stuck(start: Start) -> None:
+    jobs = start(
+        "import sys; [print('x' * 1000, file=sys.stderr) for _ in range(5000)]; print('{}')"
+    )
+
+    assert ended(jobs, jobs.start()).result == {}
+
+
+def test_the_last_jobs_are_kept_and_older_ones_are_unknown(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.jobs.KEPT", 2)
+    jobs = start("pass")
+
+    made = [ended(jobs, jobs.start()) for _ in range(3)]
+
+    assert jobs.get(made[2].id) == made[2]
+    with pytest.raises(UnknownJob, match="no job"):
+        jobs.get(made[0].id)
+
+
+def test_a_refresh_runs_at_lower_priority_than_the_answers(start: Start) -> None:
+    jobs = start("import json, os; print(json.dumps({'nice': os.nice(0)}))")
+
+    assert ended(jobs, jobs.start()).result == {"nice": min(os.nice(0) + 10, 19)}
+
+
+def test_closing_ends_what_runs_and_whatever_it_started(start: Start, tmp_path: Path) -> None:
+    jobs = start(
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n"
+        "time.sleep(60)"
+    )
+    job = jobs.start()
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+    grandchild = int((tmp_path / "pid").read_text())
+
+    jobs.close()
+
+    assert ended(jobs, job).status is JobStatus.FAILED
+    until(lambda: not is_alive(grandchild))
+
+
+def test_nothing_is_left_running_behind_a_server_that_was_killed(tmp_path: Path) -> None:
+    """SIGKILL gives no chance to clean up; the tether does not need one."""
+    pid_file = tmp_path / "pid"
+    refresh = (
+        f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    server = subprocess.Popen(
+        python(
+            "import sys, time\n"
+            "from rag.jobs import Jobs\n"
+            f"Jobs([sys.executable, '-c', {refresh!r}]).start()\n"
+            "time.sleep(60)"
+        )
+    )
+    until(lambda: pid_file.exists() and pid_file.read_text() != "")
+    child = int(pid_file.read_text())
+    assert is_alive(child)
+
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+
+    until(lambda: not is_alive(child))
+
+
+def test_the_command_is_the_public_one() -> None:
+    command = refresh_command(Path("/data/store"), "--every", "15m")
+
+    assert command[:4] == [sys.executable, "-m", "rag", "refresh"]
+    assert command[-4:] == ["--store", "/data/store", "--every", "15m"]
+    assert "--json" in command
+
+
+@pytest.mark.parametrize(
+    ("serve", "expected"),
+    [
+        (ServeSettings(refresh_every="15m"), ["--every", "15m"]),
+        (ServeSettings(refresh_cron="0 * * * *"), ["--cron", "0 * * * *"]),
+    ],
+)
+def test_the_settings_decide_on_the_schedule(serve: ServeSettings, expected: list[str]) -> None:
+    schedule = schedule_of(Settings(serve=serve))
+
+    assert schedule is not None
+    assert schedule.command[-2:] == expected
+
+
+def test_without_a_schedule_in_the_settings_there_is_none() -> None:
+    assert schedule_of(Settings()) is None
+
+
+def test_a_scheduled_process_that_dies_is_started_again_and_meanwhile_a_problem(
+    tmp_path: Path,
+) -> None:
+    starts = tmp_path / "starts"
+    schedule = Schedule(
+        python(
+            f"import sys; open({str(starts)!r}, 'a').write('.')\n"
+            "print('the disk is gone', file=sys.stderr); sys.exit(1)"
+        ),
+        first_pause_s=0.05,
+    )
+    schedule.start()
+    try:
+        until(lambda: starts.exists() and len(starts.read_text()) >= 3)
+        assert "the disk is gone" in schedule.problem()
+        assert "exit code 1" in schedule.problem()
+    finally:
+        schedule.close()
+    count = len(starts.read_text())
+    time.sleep(0.5)
+    assert len(starts.read_text()) == count, "it was started again after it was closed"
+
+
+def test_a_scheduled_process_that_lives_is_no_problem_and_ends_with_the_schedule(
+    tmp_path: Path,
+) -> None:
+    pid_file = tmp_path / "pid"
+    code = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    schedule = Schedule(python(code))
+    schedule.start()
+    until(lambda: pid_file.exists() and pid_file.read_text() != "")
+
+    assert schedule.problem() == ""
+    schedule.close()
+
+    until(lambda: not is_alive(int(pid_file.read_text())))
+
+
+def test_the_exit_codes_here_are_those_of_the_command_line() -> None:
+    """A guard and the lock end with 4 there; here that is `refused`."""
+    from corpus.errors import GuardRefused, StoreBusy
+    from rag.cli import EXIT_CODES
+    from rag.jobs import STATUS_OF_EXIT
+
+    assert STATUS_OF_EXIT[EXIT_CODES[GuardRefused]] is JobStatus.REFUSED
+    assert STATUS_OF_EXIT[EXIT_CODES[StoreBusy]] is JobStatus.REFUSED
