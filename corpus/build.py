@@ -9,22 +9,21 @@ is refreshed for years keeps a handful.
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
 from corpus import files, ledger
-from corpus.errors import SnapshotDamaged, StoreBusy, StoreNotWritable
+from corpus.errors import SnapshotDamaged, StoreBusy
 from corpus.files import FileRecord
 from corpus.fingerprint import Fingerprint
 from corpus.identity import snapshot_id
 from corpus.manifest import NAME as MANIFEST
 from corpus.manifest import Manifest, SegmentRef
-from corpus.segment import SegmentWriter, segment_id
+from corpus.segment import SegmentWriter, is_sound, segment_id
 from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS, DocumentRef, Snapshot
 from corpus.store import Store
 from corpus.texts import Entry
@@ -53,7 +52,7 @@ class Build:
         self._removed: dict[str, DocumentRef] = {}
         self._new_segment_files: dict[str, FileRecord] = {}
         self._stack = ExitStack()
-        with _disk_errors(), ExitStack() as stack:
+        with files.disk_errors(), ExitStack() as stack:
             self._segment_folder = stack.enter_context(files.staging(store.path / SEGMENTS))
             self._folder = stack.enter_context(files.staging(store.path / SNAPSHOTS))
             self._segment = SegmentWriter(self._segment_folder, fingerprint.dim)
@@ -82,7 +81,7 @@ class Build:
         :param vectors: float32 (len(entry.chunks), dim), unit rows.
         """
         self.remove(entry.document.id)
-        with _disk_errors():
+        with files.disk_errors():
             self._segment.add(entry, vectors)
             for chunk in entry.chunks:
                 self._words.add(chunk)
@@ -96,7 +95,7 @@ class Build:
         :raises StoreBusy: when another snapshot became current since the parent.
         """
         new_id = snapshot_id(rows, self._settings, self._fingerprint.id)
-        with _disk_errors():
+        with files.disk_errors():
             segments, segment_files = self._finish_segments()
             manifest = Manifest(
                 id=new_id,
@@ -128,6 +127,8 @@ class Build:
         written = self._segment.finish()
         new_id = segment_id(written)
         folder = self._store.path / SEGMENTS / new_id
+        if folder.exists() and not is_sound(folder, written):
+            self._store.quarantine(folder)
         if not folder.exists():
             os.rename(self._segment_folder, folder)
             files.sync_folder(folder.parent)
@@ -194,7 +195,7 @@ class Build:
         files.sync_folder(self._folder)
         target = self._store.path / SNAPSHOTS / new_id
         if target.exists() and not self._is_sound(new_id):
-            self._store.quarantine(new_id)
+            self._store.quarantine(target)
         if not target.exists():
             os.rename(self._folder, target)
             files.sync_folder(target.parent)
@@ -218,15 +219,3 @@ class Build:
     ) -> None:
         self._segment.close()
         self._stack.close()
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    """Tell what the disk refused in the project's own terms."""
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError) as error:
-        raise StoreNotWritable(
-            f"the store could not be written: {error}; nothing was published and the snapshot "
-            "before still answers"
-        ) from error

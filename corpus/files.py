@@ -12,12 +12,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+from corpus.errors import StoreNotWritable
 
 _BLOCK = 1 << 20  # bytes read at once
 
@@ -153,3 +156,18 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Tell what the disk refused in the project's own terms.
+
+    :raises StoreNotWritable: in place of an error of the operating system or of SQLite.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        raise StoreNotWritable(
+            f"the store could not be written: {error}; nothing was published and the snapshot "
+            "before still answers"
+        ) from error

@@ -43,7 +43,7 @@ def read(store: Path) -> tuple[Root, ...]:
             Root(one["key"], one["path"], tuple(one["include"]), tuple(one["exclude"]))
             for one in listed
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreNotWritable(

@@ -68,7 +68,8 @@ class RunLog:
         except BaseException as error:
             recording.end(_outcome(error), str(error))
             raise
-        self._checked.touch()
+        with suppress(OSError):
+            self._checked.touch()
 
     def last_success(self) -> str:
         """When a run last ended well, changes or not: ISO 8601, UTC; empty for never."""
@@ -130,8 +131,12 @@ class Recording:
         self._run = Run(uuid.uuid4().hex[:12], _now(), Outcome.RUNNING, process=os.getpid())
 
     def begin(self) -> None:
-        """Record that the run has found work and starts on it."""
-        self._append(self._run)
+        """Record that the run has found work and starts on it.
+
+        :raises StoreNotWritable: when the disk refuses even that.
+        """
+        with files.disk_errors():
+            self._append(self._run)
 
     def end(self, outcome: Outcome, detail: str) -> None:
         """Record how it ended. What cannot be recorded must not hide how it ended."""

@@ -76,6 +76,14 @@ def segment_id(files: Mapping[str, FileRecord]) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
 
+def is_sound(folder: Path, files: Mapping[str, FileRecord]) -> bool:
+    """Whether the files of a segment are what they must be."""
+    try:
+        return all(record_of(folder / name) == record for name, record in files.items())
+    except OSError:
+        return False
+
+
 class Segment:
     """A segment that is being read.
 

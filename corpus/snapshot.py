@@ -84,8 +84,8 @@ class Snapshot:
     """
 
     def __init__(self, store: Path, snapshot_id: str) -> None:
-        self._store = store
         self.manifest = read_manifest(store, snapshot_id)
+        self.ledger = read_ledger(store, self.manifest)  # one row per source, by root and path
         self._segments = [
             Segment(store / SEGMENTS / ref.id, _below(self.manifest, f"{SEGMENTS}/{ref.id}/"))
             for ref in self.manifest.segments
@@ -114,11 +114,6 @@ class Snapshot:
     def word_files(self) -> dict[str, FileRecord]:
         """Names and hashes of the files of the word index."""
         return _below(self.manifest, f"{SNAPSHOTS}/{self.id}/{WORDS}/")
-
-    @cached_property
-    def ledger(self) -> list[LedgerRow]:
-        """One row per source, ordered by root and path."""
-        return read_ledger(self._store, self.manifest)
 
     @cached_property
     def documents(self) -> dict[str, DocumentRef]:
@@ -160,14 +155,6 @@ class Snapshot:
         :raises UnknownDocument: when this snapshot has none of that id.
         """
         return self._segments[self._ref(document_id).segment].texts.chunks_of(document_id)
-
-    def terms(self, text: str) -> list[str]:
-        """The distinct terms of a text as the word index knows them."""
-        return self._words.terms(text)
-
-    def frequency(self, term: str) -> int:
-        """In how many chunks a term stands, as :meth:`terms` gives it."""
-        return self._words.frequency(term)
 
     def vectors_by_key(self, keys: Sequence[str]) -> dict[str, Vectors]:
         """Vectors of texts that were embedded before, by :func:`corpus.identity.text_key`."""

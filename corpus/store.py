@@ -104,7 +104,7 @@ class Store:
 
     def snapshots(self) -> list[SnapshotSummary]:
         """Every snapshot, newest first; those whose manifest is damaged come last."""
-        current = self.current_id()
+        current = self._believed_current()
         summaries = [self._summary(name, current) for name in self._names(SNAPSHOTS)]
         return sorted(summaries, key=lambda one: (one.sequence, one.created), reverse=True)
 
@@ -129,7 +129,7 @@ class Store:
         try:
             files.replace(self.path / CURRENT, f"{snapshot_id}\n".encode())
         except OSError as error:
-            if self.current_id() != snapshot_id:
+            if self._believed_current() != snapshot_id:
                 raise StoreNotWritable(
                     f"snapshot {snapshot_id} could not be made current: {error.strerror}; "
                     "the one before still answers"
@@ -147,14 +147,14 @@ class Store:
         """Whether a run is under way in some process."""
         return lock.is_held(self.path / LOCK)
 
-    def quarantine(self, snapshot_id: str) -> None:
-        """Move a damaged snapshot aside, so that its id can be published again."""
+    def quarantine(self, folder: Path) -> None:
+        """Move a damaged snapshot or segment aside, so that its name can be used again."""
         target = self.path / QUARANTINE
         target.mkdir(exist_ok=True)
         number = len(os.listdir(target))
-        os.rename(self.path / SNAPSHOTS / snapshot_id, target / f"{snapshot_id}-{number}")
+        os.rename(folder, target / f"{folder.name}-{number}")
         files.sync_folder(target)
-        files.sync_folder(self.path / SNAPSHOTS)
+        files.sync_folder(folder.parent)
 
     def collect(self, keep: int) -> list[str]:
         """Remove all but the ``keep`` newest snapshots and whatever no other one needs.
@@ -177,6 +177,13 @@ class Store:
             for left_over in (self.path / folder).glob("tmp-*"):
                 shutil.rmtree(left_over, ignore_errors=True)
         return removed
+
+    def _believed_current(self) -> str | None:
+        """The current id, or None where the pointer itself is damaged."""
+        try:
+            return self.current_id()
+        except SnapshotDamaged:
+            return None
 
     def _segment_names(self, snapshot_id: str) -> list[str]:
         return [ref.id for ref in self.manifest(snapshot_id).segments]

@@ -1,7 +1,7 @@
 """The texts of a segment: its documents and the spans of its chunks, in one SQLite file.
 
-Written once, closed, hashed; then opened read-only and immutable, one connection per
-thread, so that texts stay on disk and readers take no lock. A chunk stores its span and
+Written once, closed, hashed; then opened read-only and immutable, so that texts stay on
+disk. A chunk stores its span and
 not its text: ``document.text[start:end]`` is the only copy.
 """
 
@@ -96,10 +96,13 @@ class TextWriter:
     def add(self, entry: Entry) -> None:
         """Write a document and its chunks.
 
+        :raises ValueError: when the text holds NUL, which SQLite takes for its end.
         :raises sqlite3.IntegrityError: when the document or a chunk is already here.
         """
         self._ordinal += 1
         document = entry.document
+        if "\0" in document.text:
+            raise ValueError(f"the text of {document.id!r} holds a NUL character")
         self._connection.execute(
             "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -144,16 +147,15 @@ class Texts:
     """The texts of a segment that is being read. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        self._uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        weakref.finalize(self, _close_all, self._connections)
+        # Opened at once and only once: a snapshot that is held goes on answering when its
+        # files have been removed. A read takes some tens of microseconds.
+        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._turn = threading.Lock()
+        weakref.finalize(self, self._connection.close)
 
     def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
-        if not hasattr(self._local, "connection"):
-            self._local.connection = sqlite3.connect(self._uri, uri=True, check_same_thread=False)
-            self._connections.append(self._local.connection)
-        with closing(self._local.connection.execute(statement, parameters)) as cursor:
+        with self._turn, closing(self._connection.execute(statement, parameters)) as cursor:
             rows: list[Row] = cursor.fetchall()
             return rows
 
@@ -202,11 +204,6 @@ class Texts:
     def ids_by_key(self, keys: Iterable[str]) -> dict[str, int]:
         """For those of these keys that are here, a chunk that was embedded under it."""
         return dict(self._rows(_IDS_BY_KEY, (json.dumps(list(keys)),)))
-
-
-def _close_all(connections: list[sqlite3.Connection]) -> None:
-    for connection in connections:
-        connection.close()
 
 
 def _chunk(row: Row) -> Chunk:

@@ -18,6 +18,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from corpus import ranking
 from corpus.types import ChunkIds, Vectors
 
 
@@ -77,9 +78,8 @@ class VectorIndex:
         k = min(k, len(self))
         if not k:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        scores, ids = self._index.search(query[None].astype(np.float32), k)
-        order = np.lexsort((ids[0], -scores[0]))
-        return ids[0][order], scores[0][order]
+        row = query[None].astype(np.float32)
+        return ranking.first(lambda depth: _first_row(self._index.search(row, depth)), k, len(self))
 
     def holds(self, ids: ChunkIds) -> npt.NDArray[np.bool_]:
         """Which of these chunks are in this index, bool, the shape of ``ids``."""
@@ -144,6 +144,11 @@ class VectorIndex:
         loaded = cls(index.d)
         loaded._index = index
         return loaded
+
+
+def _first_row(found: tuple[Vectors, ChunkIds]) -> tuple[ChunkIds, Vectors]:
+    scores, ids = found
+    return ids[0], scores[0]
 
 
 def _empty(dim: int) -> faiss.IndexIDMap:

@@ -19,6 +19,7 @@ from types import TracebackType
 import numpy as np
 import tantivy
 
+from corpus import ranking
 from corpus.files import link_or_copy, sync_file, sync_folder
 from corpus.types import Chunk, ChunkIds, Vectors
 
@@ -79,14 +80,6 @@ class WordIndex:
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
-    def terms(self, text: str) -> list[str]:
-        """The distinct terms of a text as they are indexed: stemmed, folded, in order."""
-        return list(dict.fromkeys(self._analyzer.analyze(text)))
-
-    def frequency(self, term: str) -> int:
-        """In how many chunks the term stands, as :meth:`terms` gives it."""
-        return int(self._searcher.doc_freq("body", term))
-
     def search(self, text: str, k: int) -> tuple[ChunkIds, Vectors]:
         """Find the ``k`` chunks that share the rarest words with ``text``, best first.
 
@@ -95,8 +88,8 @@ class WordIndex:
 
         :return: chunk ids (m,) and BM25 scores (m,), float32, m <= k.
         """
-        terms = self.terms(text)
-        if not terms:
+        terms = list(dict.fromkeys(self._analyzer.analyze(text)))
+        if not terms or not len(self):
             return np.empty(0, np.int64), np.empty(0, np.float32)
         query = tantivy.Query.boolean_query(
             [
@@ -105,12 +98,13 @@ class WordIndex:
                 for field, boost in FIELD_BOOSTS.items()
             ]
         )
-        hits = self._searcher.search(query, limit=k, count=False).hits
+        return ranking.first(lambda depth: self._found(query, depth), k, len(self))
+
+    def _found(self, query: tantivy.Query, depth: int) -> tuple[ChunkIds, Vectors]:
+        hits = self._searcher.search(query, limit=depth, count=False).hits
         addresses = [address for _, address in hits]
         ids = np.array(self._searcher.fast_field_values("chunk", addresses), np.int64)
-        scores = np.array([score for score, _ in hits], np.float32)
-        order = np.lexsort((ids, -scores))
-        return ids[order], scores[order]
+        return ids, np.array([score for score, _ in hits], np.float32)
 
     def _weighted(self, field: str, term: str, boost: float) -> tantivy.Query:
         query = tantivy.Query.term_query(self._schema, field, term, index_option="freq")

@@ -15,21 +15,26 @@ from types import TracebackType
 
 import numpy as np
 
+from corpus import files
 from corpus.types import Vectors
 
 NAME = "journal.sqlite"
 
 
 class Journal:
-    """The journal of the run that holds the store's lock."""
+    """The journal of the run that holds the store's lock.
+
+    :raises StoreNotWritable: here and in :meth:`note`, when the disk refuses.
+    """
 
     def __init__(self, store: Path, fingerprint: str) -> None:
         self._path = store / NAME
-        try:
-            self._connection = self._open(fingerprint)
-        except sqlite3.DatabaseError:
-            self._path.unlink(missing_ok=True)
-            self._connection = self._open(fingerprint)
+        with files.disk_errors():
+            try:
+                self._connection = self._open(fingerprint)
+            except sqlite3.DatabaseError:
+                self._path.unlink(missing_ok=True)
+                self._connection = self._open(fingerprint)
 
     def _open(self, fingerprint: str) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None)
@@ -56,9 +61,10 @@ class Journal:
     def note(self, vectors: Mapping[str, Vectors]) -> None:
         """Put vectors on record, in one transaction."""
         rows = [(key, vector.astype(np.float32).tobytes()) for key, vector in vectors.items()]
-        self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
-        self._connection.execute("COMMIT")
+        with files.disk_errors():
+            self._connection.execute("BEGIN")
+            self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+            self._connection.execute("COMMIT")
 
     def discard(self) -> None:
         """Delete the journal: what it held is published."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from corpus import files
@@ -48,10 +49,14 @@ class Seen:
                 self._now[key] = entry
 
     def save(self) -> None:
-        """Write what was seen by this run, unless it is what was known before."""
+        """Write what was seen by this run, unless it is what was known before.
+
+        A cache that cannot be written costs the next run some reading, and fails nothing.
+        """
         if self._now != self._known:
             data = json.dumps(self._now, sort_keys=True).encode()
-            files.replace(self._path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+            with suppress(OSError):
+                files.replace(self._path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
 
     def _read(self) -> dict[str, list[object]]:
         try:

@@ -20,7 +20,9 @@ from rag.live import LiveCorpus
 from tests.conftest import settings_for
 
 DOCUMENTS = Path(__file__).parent.parent / "corpus" / "documents"
-LINES = (Path(__file__).parent / "demo" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+LINES = (
+    (Path(__file__).parent / "demo" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+)
 QUESTIONS = [json.loads(line) for line in LINES]
 
 Asked = list[tuple[dict[str, object], Answer]]
@@ -48,7 +50,9 @@ def folded(text: str) -> str:
     return " ".join(text.split()).lower()
 
 
-def test_every_gold_quote_stands_in_the_text_that_was_taken_in(demo: tuple[Snapshot, Asked]) -> None:
+def test_every_gold_quote_stands_in_the_text_that_was_taken_in(
+    demo: tuple[Snapshot, Asked],
+) -> None:
     snapshot, asked = demo
     for one, _ in asked:
         for evidence in one["evidence"]:  # type: ignore[attr-defined]  # lists, as the file has them

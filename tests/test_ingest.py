@@ -11,7 +11,7 @@ import pytest
 from corpus.errors import BadRoot, EmbeddingMismatch, GuardRefused, NothingToIngest, StoreBusy
 from corpus.runs import Outcome, RunLog
 from corpus.types import Mode, Query, Status
-from tests.conftest import Workbench, WordHashEncoder, tree
+from tests.conftest import WordHashEncoder, Workbench, tree
 
 
 def documents(bench: Workbench) -> set[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from ingest.readers.spans import printable
+from ingest.readers.spans import is_text
 
 _MAX = 1 << 16  # characters; a longer block is no front matter
 _BLOCK = re.compile(
@@ -49,7 +49,7 @@ def read(text: str) -> FrontMatter:
     if not isinstance(found, dict):
         return FrontMatter()  # two rules with text between them
     fields = {str(key): _flat(value) for key, value in found.items()}
-    return FrontMatter(match.end(), {k: v for k, v in fields.items() if v and printable(k + v)})
+    return FrontMatter(match.end(), {k: v for k, v in fields.items() if v and is_text(k + v)})
 
 
 def _yaml(fields: str) -> object:

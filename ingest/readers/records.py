@@ -15,7 +15,7 @@ from typing import Any
 from corpus.errors import UnreadableSource
 from ingest import decoding
 from ingest.parsed import Parsed, Reading
-from ingest.readers.spans import printable
+from ingest.readers.spans import is_text
 from ingest.readers.text import paragraphs
 
 _TEXT = ("text", "contents", "content", "body")
@@ -74,8 +74,8 @@ def _record(line: str, number: int) -> Parsed:
     title = " ".join(title.split()) if isinstance(title, str) else None
     id_key, identity = _identity(fields, number)
     metadata = _metadata(fields, {key, id_key, "title", "metadata"})
-    if not all(map(printable, (text, title or "", identity, *metadata, *metadata.values()))):
-        raise _BadLine("it holds half a surrogate pair, which is no character")
+    if not all(map(is_text, (text, title or "", identity, *metadata, *metadata.values()))):
+        raise _BadLine("it holds NUL or half a surrogate pair, which are no text")
     return Parsed(text, paragraphs(text), title or None, metadata, identity)
 
 

@@ -30,9 +30,9 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, start + len(kept.rstrip())
 
 
-def printable(value: str) -> bool:
-    """Whether a string can be written as UTF-8: escapes can name half a surrogate pair."""
-    return not any("\ud800" <= c <= "\udfff" for c in value)
+def is_text(value: str) -> bool:
+    """Whether a string can be stored: an escape can name NUL, or half a surrogate pair."""
+    return not any("\ud800" <= c <= "\udfff" or c == "\0" for c in value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ def command() -> None:
 
     \b
         rag snapshots list
+        rag snapshots verify
         rag snapshots rollback
     """
 
