@@ -80,19 +80,24 @@ class Encoder(Protocol):
 
 
 class ModelTokens:
-    """The embedding model's own tokenizer, without the model."""
+    """The embedding model's own tokenizer, without the model.
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    :param prefix: what the model wants before each text; it is counted with every text.
+    """
+
+    def __init__(self, folder: Path, limit: int, prefix: str = "") -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer: FastTokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.limit = limit
+        self._prefix = prefix
 
     def count(self, texts: list[str]) -> list[int]:
-        """Tokens of each text, special tokens included."""
-        return [len(encoding) for encoding in self._tokenizer.encode_batch(texts)]
+        """Tokens of each text as the model gets it: prefix and special tokens included."""
+        prefixed = [self._prefix + text for text in texts] if self._prefix else texts
+        return [len(encoding) for encoding in self._tokenizer.encode_batch(prefixed)]
 
     def boundaries(self, text: str) -> list[tuple[int, int]]:
         """Where each token of the text begins and ends, in code points, specials left out."""
@@ -141,7 +146,9 @@ class SentenceTransformerEncoder:
     def __init__(self, settings: EmbeddingSettings, threads: int | None = None) -> None:
         self._threads = threads
         self.fingerprint = identify(settings)
-        self.tokens = ModelTokens(model_folder(settings.model), self.fingerprint.max_tokens)
+        self.tokens = ModelTokens(
+            model_folder(settings.model), self.fingerprint.max_tokens, settings.document_prefix
+        )
         self._settings = settings
         self._turn = threading.Lock()
 
@@ -152,10 +159,10 @@ class SentenceTransformerEncoder:
         """
         if not texts:
             return np.empty((0, self.fingerprint.dim), np.float32)
-        prefixed = [self._settings.document_prefix + text for text in texts]
-        longest = max(self.tokens.count(prefixed))
+        longest = max(self.tokens.count(texts))
         if longest > self.tokens.limit:
             raise ValueError(f"a text has {longest} tokens, the model takes {self.tokens.limit}")
+        prefixed = [self._settings.document_prefix + text for text in texts]
         return self._encode(prefixed, batch_size=max(1, self._settings.batch_tokens // longest))
 
     def encode_query(self, text: str) -> Vectors:

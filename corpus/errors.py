@@ -84,6 +84,12 @@ class UnknownDocument(CorpusError):
 class SnapshotDamaged(CorpusError):
     """A file of a snapshot is missing, short, or fails its checksum."""
 
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"{found}; `rag snapshots verify` tells which snapshots are sound, "
+            "`rag snapshots rollback ID` lets one of them answer"
+        )
+
 
 class EmbeddingMismatch(CorpusError):
     """The snapshot lives in another model's vector space.

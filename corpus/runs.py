@@ -82,16 +82,20 @@ class RunLog:
     def announce(self, due: datetime, schedule: str) -> None:
         """Say when this process, which keeps a schedule, will run next."""
         said = {"due": due.astimezone(UTC).isoformat("T", "seconds"), "schedule": schedule}
-        files.replace(self._next, json.dumps({**said, "process": os.getpid()}).encode())
+        with suppress(OSError):  # there may be no store yet
+            files.replace(self._next, json.dumps({**said, "process": os.getpid()}).encode())
 
     def next_run(self) -> str:
         """When a living process means to run next: ISO 8601, UTC; empty where none does."""
         try:
             said = json.loads(self._next.read_bytes())
+            due = str(said["due"])
             os.kill(said["process"], 0)  # sends nothing; fails where there is no such process
-        except (OSError, ValueError, KeyError):
+        except PermissionError:  # there is one, of another user
+            return due
+        except (OSError, ValueError, KeyError, TypeError):
             return ""
-        return str(said["due"])
+        return due
 
     def runs(self, *, being_written: bool) -> list[Run]:
         """Every run on record, newest first.
@@ -99,28 +103,35 @@ class RunLog:
         :param being_written: whether some process holds the store's lock now.
         """
         by_id: dict[str, Run] = {}
-        for line in self._lines():
-            run = Run(**{**json.loads(line), "outcome": Outcome(json.loads(line)["outcome"])})
+        for run in self._recorded():
             by_id.pop(run.id, None)  # so that the order is that of the last lines
             by_id[run.id] = run
         newest_first = list(reversed(by_id.values()))
-        alive = [being_written and place == 0 for place in range(len(newest_first))]
-        return [_judged(run, maybe) for run, maybe in zip(newest_first, alive, strict=True)]
+        running = [run.id for run in newest_first if run.outcome is Outcome.RUNNING]
+        alive = running[0] if running and being_written else ""
+        return [run if run.id == alive else _judged(run) for run in newest_first]
+
+    def _recorded(self) -> Iterator[Run]:
+        """Every line that can be read; one that a crash cut short is passed over."""
+        for line in self._lines():
+            with suppress(ValueError, TypeError, KeyError):
+                fields = json.loads(line)
+                yield Run(**{**fields, "outcome": Outcome(fields["outcome"])})
 
     def _append(self, run: Run) -> None:
         lines = self._lines()
         if len(lines) > _KEPT_LINES:
             files.replace(self._path, b"".join(line + b"\n" for line in lines[-_KEPT_LINES // 2 :]))
-        with self._path.open("ab") as file:
+        with self._path.open("ab+") as file:
+            if file.tell() and not self._path.read_bytes().endswith(b"\n"):
+                file.write(b"\n")
             file.write(json.dumps(asdict(run)).encode() + b"\n")
 
     def _lines(self) -> list[bytes]:
-        """Complete lines; one that a crash cut short is left out."""
         try:
-            data = self._path.read_bytes()
+            return self._path.read_bytes().splitlines()
         except FileNotFoundError:
             return []
-        return [line for line in data.splitlines() if line.endswith(b"}")]
 
 
 class Recording:
@@ -152,9 +163,9 @@ def _outcome(error: BaseException) -> Outcome:
     return Outcome.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Outcome.FAILED
 
 
-def _judged(run: Run, may_be_alive: bool) -> Run:
-    """Tell a run that is under way from one that was killed."""
-    if run.outcome is not Outcome.RUNNING or may_be_alive:
+def _judged(run: Run) -> Run:
+    """A run that is not there any more and never said how it ended was killed."""
+    if run.outcome is not Outcome.RUNNING:
         return run
     return replace(
         run, outcome=Outcome.CRASHED, detail=f"process {run.process} ended without a word"

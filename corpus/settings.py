@@ -38,7 +38,7 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(_split_patterns)]
 class Section(BaseModel):
     """A group of settings: immutable, and strict about names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class EmbeddingSettings(Section):

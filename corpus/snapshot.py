@@ -158,13 +158,12 @@ class Snapshot:
 
     def vectors_by_key(self, keys: Sequence[str]) -> dict[str, Vectors]:
         """Vectors of texts that were embedded before, by :func:`corpus.identity.text_key`."""
-        known: dict[str, int] = {}
-        for segment in self._segments:
-            known.update(segment.texts.ids_by_key(keys))
-        ids = np.array(list(known.values()), np.int64)
+        pairs = [pair for one in self._segments for pair in one.texts.ids_by_key(keys)]
+        ids = np.array([chunk for _, chunk in pairs], np.int64)
         live = self._vectors.holds(ids)
-        kept = [key for key, alive in zip(known, live, strict=True) if alive]
-        return dict(zip(kept, self._vectors.vectors_of(ids[live]), strict=True))
+        found = {key: chunk for (key, chunk), alive in zip(pairs, live, strict=True) if alive}
+        vectors = self._vectors.vectors_of(np.array(list(found.values()), np.int64))
+        return dict(zip(found, vectors, strict=True))
 
     def vectors_of(self, chunks: Iterable[Chunk]) -> Vectors:
         """The vectors of chunks of this snapshot, float32 (n, dim)."""

@@ -201,9 +201,9 @@ class Texts:
         rows = self._rows(_IDS_OF_DOCUMENTS, (json.dumps(list(document_ids)),))
         return np.array([row[0] for row in rows], np.int64)
 
-    def ids_by_key(self, keys: Iterable[str]) -> dict[str, int]:
-        """For those of these keys that are here, a chunk that was embedded under it."""
-        return dict(self._rows(_IDS_BY_KEY, (json.dumps(list(keys)),)))
+    def ids_by_key(self, keys: Iterable[str]) -> list[tuple[str, int]]:
+        """Every chunk that was embedded under one of these keys, as (key, chunk id)."""
+        return self._rows(_IDS_BY_KEY, (json.dumps(list(keys)),))
 
 
 def _chunk(row: Row) -> Chunk:

@@ -11,6 +11,7 @@ Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -132,7 +133,7 @@ class WordIndexBuilder:
         self._writer.add_document(
             tantivy.Document(
                 chunk=chunk.id,
-                document=chunk.document_id,
+                document=_document_key(chunk.document_id),
                 body=chunk.text,
                 headings=" ".join(chunk.headings),
                 title=chunk.title,
@@ -142,7 +143,7 @@ class WordIndexBuilder:
 
     def remove(self, document_id: str) -> None:
         """Take out every chunk of a document that the parent holds."""
-        self._writer.delete_documents_by_term("document", document_id)
+        self._writer.delete_documents_by_term("document", _document_key(document_id))
 
     def finish(self) -> list[str]:
         """Make the index durable.
@@ -163,6 +164,7 @@ class WordIndexBuilder:
         now = _stamps(self._folder)
         new = [name for name, stamp in now.items() if self._inherited.get(name) != stamp]
         for name in new:
+            (self._folder / name).chmod(0o644)  # tantivy keeps some of them to their writer
             sync_file(self._folder / name)
         sync_folder(self._folder)
         return sorted(new)
@@ -177,6 +179,11 @@ class WordIndexBuilder:
         trace: TracebackType | None,
     ) -> None:
         del self._writer  # lets go of the files and of tantivy's own lock
+
+
+def _document_key(document_id: str) -> str:
+    """A term for a document whatever the length of its id: tantivy drops very long ones."""
+    return hashlib.blake2b(document_id.encode(), digest_size=16).hexdigest()
 
 
 def _stamps(folder: Path) -> dict[str, tuple[int, int]]:

@@ -71,6 +71,11 @@ class Changes:
                 self._work.build.remove(entry.document.id)
                 self._work.vectoriser.add(prepared)
 
+    def owners(self) -> dict[str, str]:
+        """The source of every document of the parent."""
+        digests = self._work.digests
+        return {document: source for source, held in digests.items() for document in held}
+
     def publish(self, rows: Sequence[LedgerRow]) -> str:
         """Embed what still waits and publish. Returns the id of the new snapshot."""
         work = self._work

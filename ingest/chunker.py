@@ -22,7 +22,9 @@ VERSION = 1
 _MAX_PREFIX_SHARE = 0.4
 """A long heading path gives way, outermost first, so that a chunk is mostly its own text."""
 
-_MAX_CHARS_PER_TOKEN = 16
+_CHARS_PER_TOKEN = 16
+"""More characters than this to a token are a text that hides its length: a tokenizer may see
+one unknown word in a megabyte, or nothing in a thousand invisible spaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class _Unit:
     end: int
     tokens: int  # special tokens left out
 
+    @property
+    def size(self) -> int:
+        """What it takes of a chunk, in tokens; text that hides its length counts by it."""
+        return max(self.tokens, (self.end - self.start) // _CHARS_PER_TOKEN)
+
 
 def chunk(parsed: Parsed, tokens: Tokens, target: int) -> list[Draft]:
     """Cut a document into chunks, in reading order.
@@ -66,17 +73,29 @@ def _sections(blocks: Iterable[Block]) -> Iterator[tuple[tuple[str, ...], list[B
     A heading with nothing but deeper headings below it goes with the first of these.
     """
     waiting: list[Block] = []
-    for headings, group in groupby(blocks, key=lambda block: block.headings):
-        section = list(group)
+    for section in _runs(blocks):
+        headings = section[0].headings
         if waiting and len(headings) <= len(waiting[-1].headings):
             yield waiting[-1].headings, waiting
             waiting = []
         waiting += section
-        if any(block.kind is not Kind.HEADING for block in section):
+        if section[-1].kind is not Kind.HEADING:
             yield headings, waiting
             waiting = []
     if waiting:
         yield waiting[-1].headings, waiting
+
+
+def _runs(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """Blocks up to the next heading, or to the next change of headings."""
+    run: list[Block] = []
+    for block in blocks:
+        if run and (block.kind is Kind.HEADING or block.headings != run[-1].headings):
+            yield run
+            run = []
+        run.append(block)
+    if run:
+        yield run
 
 
 class _Cutter:
@@ -98,9 +117,11 @@ class _Cutter:
         """Title and headings as they are embedded before each chunk of a section."""
         title = (self._parsed.title,) if self._parsed.title else ()
         path = title + headings
+        longest = int(self._most * _MAX_PREFIX_SHARE)
         while path:
             prefix = " > ".join(path) + "\n"
-            if self._tokens.count([prefix])[0] <= self._most * _MAX_PREFIX_SHARE:
+            short = len(prefix) <= longest * _CHARS_PER_TOKEN
+            if short and self._tokens.count([prefix])[0] <= longest:
                 return prefix
             path = path[1:]
         return ""
@@ -111,19 +132,21 @@ class _Cutter:
         A heading stays with what follows it.
         """
         packed: list[_Unit] = []
-        for units in self._runs(blocks, room):
-            if packed and _size(packed) + _size(units) > room:
+        size = 0
+        for units in self._whole(blocks, room):
+            if packed and size + sum(unit.size for unit in units) > room:
                 yield packed
-                packed = []
+                packed, size = [], 0
             for unit in units:
-                if packed and _size(packed) + unit.tokens > room:
+                if packed and size + unit.size > room:
                     yield packed
-                    packed = []
+                    packed, size = [], 0
                 packed.append(unit)
+                size += unit.size
         if packed:
             yield packed
 
-    def _runs(self, blocks: list[Block], room: int) -> Iterator[list[_Unit]]:
+    def _whole(self, blocks: list[Block], room: int) -> Iterator[list[_Unit]]:
         """The units of each block, those of the headings before it in front."""
         leading: list[_Unit] = []
         for block in blocks:
@@ -154,7 +177,7 @@ class _Cutter:
             yield unit
             return
         text = self._parsed.text[unit.start : unit.end]
-        boundaries = self._tokens.boundaries(text)
+        boundaries = _apart(self._tokens.boundaries(text))
         first = 0
         while first < len(boundaries):
             last = min(first + room, len(boundaries))
@@ -168,20 +191,34 @@ class _Cutter:
     def _drafts(
         self, units: list[_Unit], headings: tuple[str, ...], page: int | None, prefix: str
     ) -> Iterator[Draft]:
-        """One chunk, or two where what lies between the units made it too long."""
+        """One chunk, or two where it is longer than the sum of its units."""
         start, end = units[0].start, units[-1].end
         embedded = prefix + self._parsed.text[start:end]
         count = self._tokens.count([embedded])[0]
-        if count <= self._most or len(units) == 1:
+        if count <= self._most or end - start == 1:
             yield Draft(start, end, headings, page, embedded, count)
             return
+        if len(units) == 1:
+            units = _halves(units[0])
         half = len(units) // 2
         yield from self._drafts(units[:half], headings, page, prefix)
         yield from self._drafts(units[half:], headings, page, prefix)
 
 
-def _size(units: list[_Unit]) -> int:
-    return sum(unit.tokens for unit in units)
+def _apart(boundaries: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans of tokens that share no character: one character may be several tokens."""
+    apart: list[tuple[int, int]] = []
+    for start, end in boundaries:
+        if end > start and (not apart or start >= apart[-1][1]):
+            apart.append((start, end))
+    return apart
+
+
+def _halves(unit: _Unit) -> list[_Unit]:
+    """Part a unit that became longer by being cut out: half a word may be more tokens."""
+    middle = (unit.start + unit.end) // 2
+    tokens = unit.tokens // 2
+    return [_Unit(unit.start, middle, tokens), _Unit(middle, unit.end, tokens)]
 
 
 def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -199,7 +236,7 @@ def _shorten(text: str, span: tuple[int, int], room: int) -> Iterator[tuple[int,
     """Part a span whose tokens hide how long it is: a tokenizer may see one unknown word
     in a megabyte without spaces.
     """
-    most = room * _MAX_CHARS_PER_TOKEN
+    most = room * _CHARS_PER_TOKEN
     start, end = span
     while end - start > most:
         space = text.rfind(" ", start + 1, start + most)

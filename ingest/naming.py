@@ -9,8 +9,9 @@ store over the same folders has the same ids.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import PurePosixPath
 
 from corpus.roots import Root
@@ -38,11 +39,18 @@ def source_ids(
     ids: dict[Place, str] = {}
     taken = set(taken)
     for key, path in sorted(places):
-        candidates = (path, f"{names.get(key, key)}/{path}", f"{names.get(key)}-{key}/{path}")
-        chosen = next(one for one in candidates if one not in taken)
+        chosen = next(one for one in _candidates(path, key, names) if one not in taken)
         ids[key, path] = chosen
         taken.add(chosen)
     return ids
+
+
+def _candidates(path: str, key: int, names: Mapping[int, str]) -> Iterator[str]:
+    """Names for a path, plain ones first."""
+    name = names.get(key, str(key))
+    yield path
+    yield f"{name}/{path}"
+    yield from (f"{name}-{number}/{path}" for number in count(key))
 
 
 def record_prefixes(sources: Iterable[str]) -> Mapping[str, str]:
@@ -51,11 +59,13 @@ def record_prefixes(sources: Iterable[str]) -> Mapping[str, str]:
     The folder of the file; and the file's own name too, where its folder holds several.
     """
     sources = list(sources)
-    folders = {source: str(PurePosixPath(source).parent) for source in sources}
-    crowded = Counter(folders.values())
-    prefixes = {}
-    for source, folder in folders.items():
-        prefix = "" if folder == "." else f"{folder}/"
-        stem = f"{PurePosixPath(source).stem}/" if crowded[folder] > 1 else ""
-        prefixes[source] = prefix + stem
-    return prefixes
+    folders = Counter(PurePosixPath(source).parent for source in sources)
+    return {
+        source: f"{source}/" if folders[parent] > 1 else _below(parent)
+        for source in sources
+        for parent in [PurePosixPath(source).parent]
+    }
+
+
+def _below(folder: PurePosixPath) -> str:
+    return "" if folder == PurePosixPath() else f"{folder}/"

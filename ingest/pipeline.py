@@ -7,7 +7,7 @@ or decide which roots there are; that is ``ingest.runner``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -100,8 +100,7 @@ class Run:
             listings, self._ledger, self._sha256, prune=self._options.prune, anew=outdated
         )
         plan.names = names
-        documents = self._parent.counts["documents"] if self._parent else 0
-        planning.guard(plan, documents, self._options.max_delete_percent)
+        self._guard(sum(row.documents for row in plan.removed))
         return plan
 
     def plan_removal(self, root: Root) -> Plan:
@@ -126,6 +125,7 @@ class Run:
             for row in (*plan.removed, *(old for old, _ in plan.renamed)):
                 changes.remove(row.source)
             rows = [*_settled(plan), *self._take_in(plan, changes)]
+            self._guard(_going(plan, rows, self._ledger))
             if self.anew or _differ([*rows, *plan.elsewhere], self._ledger):
                 self._progress.stage("publishing", None)
                 changes.publish([*rows, *plan.elsewhere])
@@ -133,6 +133,10 @@ class Run:
         self._seen.keep_others({root.key for root in self._walked})
         self._seen.save()
         return report
+
+    def _guard(self, going: int) -> None:
+        documents = self._parent.counts["documents"] if self._parent else 0
+        planning.guard(going, documents, self._options.max_delete_percent)
 
     def _listing(self, root: Root) -> Listing:
         self._progress.stage(f"looking at {root.path}", None)
@@ -187,13 +191,22 @@ class Run:
     def _take_in(self, plan: Plan, changes: Changes) -> Iterator[LedgerRow]:
         """Read what is new or changed, and give each source its row."""
         target = self._settings.chunking.target_tokens
-        preparer = Preparer(plan.names, self._encoder.tokens, target, self._seen)
+        owners = self._owners(plan, changes)
+        preparer = Preparer(plan.names, owners, self._encoder.tokens, target, self._seen)
         before = {(row.root, row.path): row for row in self._ledger}
         self._progress.stage("taking in", len(plan.to_read))
         for source in plan.to_read:
             outcome = preparer.prepare(source)
             yield self._settle(outcome, before.get((source.root, source.path)), changes)
             self._progress.step(source.path)
+
+    def _owners(self, plan: Plan, changes: Changes) -> Mapping[str, str]:
+        """The documents that stay; asked for only where records could take their ids."""
+        if not any(source.format == RECORDS for source in plan.to_read):
+            return {}
+        going = {plan.names.ids[source.root, source.path] for source in plan.to_read}
+        going |= {row.source for row in plan.removed}
+        return {one: source for one, source in changes.owners().items() if source not in going}
 
     def _settle(self, outcome: Outcome, before: LedgerRow | None, changes: Changes) -> LedgerRow:
         """Hand on the documents of a source; one that broke keeps its last good version."""
@@ -231,6 +244,13 @@ def _expected(source: Source, names: Names) -> LedgerRow:
     """The row of a source that is still to be read, for a preview."""
     name = names.ids[source.root, source.path]
     return LedgerRow(name, source.root, source.path, Status.INDEXED, documents=1)
+
+
+def _going(plan: Plan, rows: Iterable[LedgerRow], ledger: Iterable[LedgerRow]) -> int:
+    """Documents that would go: of sources that are gone, and of those that hold fewer now."""
+    before = {(row.root, row.path): row.documents for row in ledger}
+    fewer = (before.get((row.root, row.path), 0) - row.documents for row in rows)
+    return sum(row.documents for row in plan.removed) + sum(filter(lambda n: n > 0, fewer))
 
 
 def _differ(rows: Iterable[LedgerRow], others: Iterable[LedgerRow]) -> bool:

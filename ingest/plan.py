@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 from corpus.errors import GuardRefused, UnreadableSource
 from corpus.types import LedgerRow, Status
@@ -76,20 +77,20 @@ def compare(
     return plan
 
 
-def guard(plan: Plan, documents: int, max_percent: float) -> None:
-    """Refuse a plan that removes too much without having been asked to.
+def guard(going: int, documents: int, max_percent: float) -> None:
+    """Refuse to remove too much without having been asked to.
 
+    :param going: documents that would be removed.
     :param documents: how many the corpus holds now.
     :param max_percent: the share that may go.
     :raises GuardRefused: when more than that share *and* more than ten documents would go.
     """
-    going = sum(row.documents for row in plan.removed)
     share = 100 * going / documents if documents else 0
     if going > GUARD_DOCUMENTS and share > max_percent:
         raise GuardRefused(
             f"this run would remove {going} of {documents} documents ({share:.0f} %), more than "
             f"{max_percent:g} % and more than {GUARD_DOCUMENTS}; nothing was changed. If a folder "
-            f"is not mounted, mount it. If they are to go, allow it: --max-delete {share:.0f}%"
+            f"is not mounted, mount it. If they are to go, allow it: --max-delete {ceil(share)}%"
         )
 
 
@@ -151,16 +152,18 @@ def _renames(
     added: Sequence[Source], gone: Sequence[LedgerRow], sha256: Hasher
 ) -> list[tuple[LedgerRow, Source]]:
     """Pair each missing source with an added one of its content; only its size is read."""
-    by_hash = {row.sha256: row for row in gone}
+    by_hash: dict[str, list[LedgerRow]] = {}
+    for row in reversed(gone):
+        by_hash.setdefault(row.sha256, []).append(row)
     sizes = {row.size for row in gone}
     pairs = []
     for source in added:
         if source.stamp.size not in sizes:
             continue
         try:
-            row = by_hash.pop(sha256(source), None)
+            same = by_hash.get(sha256(source))
         except UnreadableSource:
             continue
-        if row is not None:
-            pairs.append((row, source))
+        if same:
+            pairs.append((same.pop(), source))
     return pairs

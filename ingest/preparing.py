@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -37,12 +38,20 @@ class Outcome:
 class Preparer:
     """Prepares sources one after another.
 
+    :param owners: the source of each document that stays, whose ids no record may take.
     :param target_tokens: see :func:`ingest.chunker.chunk`.
     """
 
-    def __init__(self, names: Names, tokens: Tokens, target_tokens: int, seen: Seen) -> None:
+    def __init__(
+        self,
+        names: Names,
+        owners: Mapping[str, str],
+        tokens: Tokens,
+        target_tokens: int,
+        seen: Seen,
+    ) -> None:
         self._names = names
-        self._taken = set(names.ids.values())  # which no record may be called
+        self._owners = {**owners, **{name: name for name in names.ids.values()}}
         self._tokens, self._target = tokens, target_tokens
         self._seen = seen
 
@@ -65,9 +74,13 @@ class Preparer:
             return Outcome(replace(row, reason=str(error)), ())
         row = replace(row, encoding=found.encoding, reason="; ".join(found.remarks))
         named = [(self._named(parsed, source, row.source), parsed) for parsed in found.documents]
-        clashes = [one.id for one, _ in named if one.id != row.source and one.id in self._taken]
+        clashes = [one.id for one, _ in named if not self._claim(one)]
         prepared = [self._cut(one, parsed) for one, parsed in named if one.id not in clashes]
         return Outcome(_counted(row, prepared, clashes), tuple(prepared))
+
+    def _claim(self, document: Document) -> bool:
+        """Whether an id is free, or this source's own; it is the source's from now on."""
+        return self._owners.setdefault(document.id, document.source) == document.source
 
     def _named(self, parsed: Parsed, source: Source, source_id: str) -> Document:
         if parsed.record_id is None:

@@ -41,8 +41,9 @@ class Runner:
         :raises BadRoot: when none of the roots is there.
         :raises RagError: see :meth:`ingest.pipeline.Run.plan` and ``carry_out``.
         """
-        known = self._known_roots()
+        self._known_roots()  # without any, nothing is to be made
         with self._log.recording() as recording, self._store.writing():
+            known = self._known_roots()
             report = self._carry_out(known, _present(known), options, recording)
         return _with_missing(report, known)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from corpus.errors import SettingsError
 
@@ -61,9 +61,26 @@ class Cron:
         return self.after(started)
 
     def after(self, moment: datetime) -> datetime:
-        """The first due time after a moment."""
-        due: datetime = croniter(self.expression, moment.astimezone(self.zone)).get_next(datetime)
-        return due
+        """The first due time after a moment.
+
+        Where the expression names hours, they are those of the clock on the wall: one that a
+        change repeats counts once, one that it skips is due right after. Where it runs at
+        every hour, time that passes counts.
+        """
+        local = moment.astimezone(self.zone)
+        if self.expression.split()[1].startswith("*"):
+            passing: datetime = croniter(self.expression, local).get_next(datetime)
+            return passing
+        wall = croniter(self.expression, local.replace(tzinfo=None))
+        while True:
+            due = self._at(wall.get_next(datetime))
+            if due > moment:
+                return due
+
+    def _at(self, wall: datetime) -> datetime:
+        """The first moment at which the clock on the wall shows this, or would have."""
+        placed = wall.replace(tzinfo=self.zone) if self.zone else wall.astimezone()
+        return placed.astimezone(UTC).astimezone(self.zone)
 
 
 def parse_interval(text: str) -> Every:
@@ -77,7 +94,10 @@ def parse_interval(text: str) -> Every:
     seconds = sum(int(number) * _UNITS[unit] for number, unit in parts)
     if seconds < 1:
         raise SettingsError(f"the interval {text!r} is too short; expected at least 1s")
-    return Every(timedelta(seconds=seconds))
+    try:
+        return Every(timedelta(seconds=seconds))
+    except OverflowError:
+        raise SettingsError(f"the interval {text!r} is longer than any calendar") from None
 
 
 def parse_cron(expression: str, zone: str = "") -> Cron:
@@ -91,11 +111,16 @@ def parse_cron(expression: str, zone: str = "") -> Cron:
             f"{expression!r} is not a cron expression; expected five fields such as '0 * * * *'"
         )
     try:
-        return Cron(expression, ZoneInfo(zone) if zone else None)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+        cron = Cron(expression, ZoneInfo(zone) if zone else None)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise SettingsError(
-            f"{zone!r} is not a time zone; expected a name such as Europe/Berlin"
+            f"{zone[:60]!r} is not a time zone; expected a name such as Europe/Berlin"
         ) from error
+    try:
+        cron.after(datetime.now(UTC))
+    except CroniterBadDateError as error:
+        raise SettingsError(f"{expression!r} is never due: there is no such day") from error
+    return cron
 
 
 def keep(

@@ -7,10 +7,12 @@ entered. Links are followed to files inside the root only.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pathspec import GitIgnoreSpec
@@ -66,7 +68,7 @@ def walk(root: Root, *, max_bytes: int) -> Listing:
         entries = _entries(top, _Rules(root.include, root.exclude))
     else:
         raise BadRoot(f"{root.path} is not there; expected a folder of documents, or one file")
-    found = sorted(entries, key=lambda one: one.path)
+    found = sorted(_apart(entries), key=lambda one: one.path)
     sources = [_source(root, one) for one in found if not _reason(one, max_bytes)]
     left_out = [_left_out(root, one, why) for one in found if (why := _reason(one, max_bytes))]
     return Listing(root, tuple(sources), tuple(left_out))
@@ -88,19 +90,19 @@ class _Rules:
 
     def __init__(self, include: Iterable[str], exclude: Iterable[str]) -> None:
         include = tuple(include)
-        self._include = GitIgnoreSpec.from_lines(include) if include else None
-        self._exclude = [(PurePosixPath(), GitIgnoreSpec.from_lines(exclude))]
+        self._include = _spec(include, "include") if include else None
+        self._exclude = [(PurePosixPath(), _spec(exclude, "exclude"))]
 
     def entering(self, folder: str, location: str) -> None:
         """Take in the ignore file of a folder, if it has one."""
+        path = Path(location, IGNORE_FILE)
         try:
-            text = Path(location, IGNORE_FILE).read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
             return
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadRoot(f"{Path(location, IGNORE_FILE)} cannot be read: {error}") from error
-        spec = GitIgnoreSpec.from_lines(text.splitlines())
-        self._exclude.append((PurePosixPath(folder), spec))
+        except UnicodeDecodeError as error:
+            raise BadRoot(f"{path} cannot be read: {error}") from error
+        self._exclude.append((PurePosixPath(folder), _spec(lines, str(path))))
 
     def refusal(self, path: str, *, is_folder: bool) -> str:
         """Why a path is left out; empty when it is wanted."""
@@ -116,14 +118,33 @@ class _Rules:
         return ""
 
 
+def _spec(patterns: Iterable[str], origin: str) -> GitIgnoreSpec:
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except (ValueError, re.error) as error:  # pathspec's own, and of the expression it makes
+        raise BadRoot(f"a pattern of {origin} means nothing: {error}") from error
+
+
+def _apart(found: Iterable[Found]) -> Iterator[Found]:
+    """Tell names apart that are shown alike: one has a byte, the other its ``\\xNN``."""
+    taken: set[str] = set()
+    for one in sorted(found, key=lambda one: os.fsencode(one.location), reverse=True):
+        path = one.path
+        if path in taken:
+            mark = hashlib.blake2b(os.fsencode(one.location), digest_size=4).hexdigest()
+            path = str(PurePosixPath(path).with_stem(f"{PurePosixPath(path).stem}~{mark}"))
+        taken.add(path)
+        yield replace(one, path=path)
+
+
 def _entries(top: Path, rules: _Rules) -> Iterator[Found]:
     pending = [("", os.fspath(top))]
     while pending:
         folder, location = pending.pop()
-        rules.entering(folder, location)
         try:
             with os.scandir(location) as entries:
                 listed = list(entries)
+            rules.entering(folder, location)
         except OSError as error:
             if not folder:
                 raise BadRoot(f"{top} cannot be listed: {error.strerror}") from error

@@ -144,7 +144,7 @@ class Answerer:
             if citation is not None:
                 yield Cited(citation)
         watch.lap("generate")
-        abstained = writer.text.strip() == CANNOT_ANSWER
+        abstained = writer.text.strip() in ("", CANNOT_ANSWER)
         yield Done(
             Answer(
                 id=meta.id,

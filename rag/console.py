@@ -19,7 +19,12 @@ class Console:
 
     def result(self, text: str, value: Mapping[str, Any]) -> None:
         """Print what the command is for: the text, or the object with ``--json``."""
-        click.echo(json.dumps(value, ensure_ascii=False) if self.as_json else text)
+        if self.as_json:
+            # Half a surrogate pair, from a file name that is no UTF-8, becomes its JSON escape.
+            data = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+            click.echo(data)
+        else:
+            click.echo(text)
 
     def note(self, text: str) -> None:
         """Tell something by the way, unless quiet."""
@@ -30,6 +35,11 @@ class Console:
 def printable(text: str) -> str:
     """A name or a line from outside on one line, with nothing a terminal would act on."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def harmless(text: str) -> str:
+    """A text from outside with its line ends, and with nothing else a terminal would act on."""
+    return "\n".join(printable(line.expandtabs()) for line in text.split("\n"))
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:

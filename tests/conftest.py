@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -19,6 +20,9 @@ from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.report import Report
 from ingest.runner import Runner
+
+hypothesis.settings.register_profile("here", deadline=None)  # machines differ
+hypothesis.settings.load_profile("here")
 
 DATA = Path(os.environ.get("RAG_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 """Real documents and questions; tests that need them skip where they are absent."""

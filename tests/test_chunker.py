@@ -210,7 +210,7 @@ def test_a_block_that_fits_is_not_parted(tokenizer: str) -> None:
         "😀" * 20_000,
         "lorem\xa0ipsum\u2009" * 20_000,
     ],
-    ids=lambda words: f"{ascii(words[:6])}",
+    ids=lambda words: f"{words[:6]!a}",
 )
 def test_words_without_an_end_are_parted_and_quickly(tokenizer: str, words: str) -> None:
     began = time.process_time()
@@ -242,7 +242,7 @@ HARD = st.lists(
 
 @with_each_tokenizer
 @given(st.lists(HARD, min_size=1, max_size=4), st.sampled_from([16, 24, 64, 10**6]), st.data())
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_no_text_makes_a_chunk_too_long_or_loses_a_word(
     tokenizer: str, parts: list[str], target: int, data: st.DataObject
 ) -> None:
@@ -270,8 +270,9 @@ def test_the_prefix_that_the_model_wants_is_counted_too() -> None:
     words = parsed_of((Kind.CODE, "\n".join(["word"] * 1000), ()))
     drafts = chunk(words, encoder.tokens, 10**6)
 
+    bare = ModelTokens(model_folder(wanted.model), encoder.tokens.limit)
     embedded = [wanted.document_prefix + draft.embedded for draft in drafts]
-    assert max(encoder.tokens.count(embedded)) <= encoder.tokens.limit
+    assert max(bare.count(embedded)) <= encoder.tokens.limit
 
 
 @with_each_tokenizer

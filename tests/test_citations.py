@@ -93,6 +93,16 @@ TEXTS = st.text("aB 1.\n😀", max_size=6)
 CITES = st.builds(Cite, st.integers(0, 3), st.integers(0, 4))
 
 
+def test_citations_in_a_row_support_the_same_claim() -> None:
+    writer = AnswerWriter([passage(1), passage(2)])
+    for piece in ("Employees get 27 days.", Cite(1, 1), Cite(2, 1)):
+        writer.add(piece)
+
+    first, second = writer.citations
+    assert (first.answer_start, first.answer_end) == (second.answer_start, second.answer_end)
+    assert first.verdict is Verdict.VERBATIM
+
+
 @given(st.lists(TEXTS | CITES, max_size=12))
 def test_whatever_an_engine_says_every_citation_is_exact(pieces: list[Piece]) -> None:
     writer = AnswerWriter([passage(1), passage(2)])
@@ -104,13 +114,14 @@ def test_whatever_an_engine_says_every_citation_is_exact(pieces: list[Piece]) ->
             assert added == f" [{citation.marker}]"
 
     assert told == writer.text
-    edge = 0
+    claimed, edge = (0, 0), 0
     for citation in writer.citations:
         assert citation.quote == DOCUMENT[citation.start : citation.end]
-        assert edge <= citation.answer_start <= citation.answer_end <= len(writer.text)
+        span = (citation.answer_start, citation.answer_end)
+        assert span == claimed or edge <= span[0] < span[1] <= len(writer.text)
         claim = writer.text[citation.answer_start : citation.answer_end]
         assert claim == claim.strip()
-        edge = citation.answer_end
+        claimed, edge = span, span[1]
     known = {(one.document_id, one.start, one.marker) for one in writer.citations}
     assert {int(marker) for _, _, marker in known} == set(
         range(1, len({marker for _, _, marker in known}) + 1)

@@ -70,4 +70,5 @@ def test_other_weights_or_another_dimension_are_refused(encoder: WordHashEncoder
 
 
 def unit(vectors: Vectors) -> Vectors:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return rows

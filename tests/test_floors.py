@@ -73,7 +73,7 @@ def test_the_command_line_answers_for_help_without_loading_anything_heavy() -> N
         "    command.get_help(click.Context(command, info_name=name))\n"
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
-    loaded = subprocess.run(  # our own
+    loaded = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not HEAVY & set(loaded.stdout.split())
@@ -82,7 +82,7 @@ def test_the_command_line_answers_for_help_without_loading_anything_heavy() -> N
 @pytest.mark.parametrize("module", ["corpus.embedding", "rag.answerer", "ingest.runner"])
 def test_no_room_loads_the_model_or_the_web_by_being_imported(module: str) -> None:
     program = f"import sys, {module}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
-    loaded = subprocess.run(  # our own
+    loaded = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not {"torch", "transformers", "sentence_transformers", "flask"} & set(

@@ -11,7 +11,7 @@ import pytest
 from corpus.errors import CorpusError, EmbeddingMismatch, NoSnapshot
 from corpus.types import Mode, Query
 from rag.live import LiveCorpus
-from tests.conftest import Workbench, WordHashEncoder
+from tests.conftest import WordHashEncoder, Workbench
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_many_threads_get_one_snapshot_while_others_are_published(
                 hits = snapshot.search(Query("about", None, 3, Mode.WORDS))
                 assert [hit.chunk.document_id for hit in hits] == ["a.md"]
                 seen.add(snapshot.id)
-            except Exception as error:  # noqa: BLE001  # to be told by the assertion
+            except Exception as error:  # to be told by the assertion
                 errors.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]

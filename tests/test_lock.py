@@ -30,9 +30,7 @@ with exclusive(Path(sys.argv[1])):
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock."""
     arguments = [sys.executable, "-c", HOLD, str(tmp_path / "LOCK")]
-    with subprocess.Popen(  # our own
-        arguments, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process
@@ -101,9 +99,7 @@ def test_a_store_that_cannot_be_made_is_told_with_a_way_out(tmp_path: Path) -> N
 
 def test_the_lock_is_not_inherited_by_what_a_writer_starts(tmp_path: Path) -> None:
     with exclusive(tmp_path / "LOCK"):
-        child = subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE
-        )  # our own
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         assert not is_held(tmp_path / "LOCK")
     finally:

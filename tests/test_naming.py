@@ -69,7 +69,7 @@ def test_records_are_named_in_the_folder_of_their_file() -> None:
         "x/corpus.jsonl": "x/",
         "y/z/c.jsonl": "y/z/",
     }
-    assert record_prefixes(["a.jsonl", "b.jsonl"]) == {"a.jsonl": "a/", "b.jsonl": "b/"}
+    assert record_prefixes(["a.jsonl", "b.jsonl"]) == {"a.jsonl": "a.jsonl/", "b.jsonl": "b.jsonl/"}
 
 
 FILES = st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=3).flatmap(

@@ -37,7 +37,7 @@ def test_every_line_is_a_document_or_a_remark(values: list[object]) -> None:
     assert len({document.record_id for document in reading.documents}) == len(reading.documents)
 
 
-@given(text=st.text(st.characters(codec="utf-8")).filter(str.strip))
+@given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0")).filter(str.strip))
 def test_the_text_of_a_record_is_verbatim_and_searched(text: str) -> None:
     (document,) = read({"_id": "a", "text": text}).documents
 

@@ -31,7 +31,7 @@ def outcomes(log: RunLog, *, being_written: bool = False) -> list[Outcome]:
 
 
 def gone_process() -> int:
-    child = subprocess.Popen([sys.executable, "-c", ""])  # our own
+    child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     return child.pid
 

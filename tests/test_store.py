@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_snapshot_is_refused_whichever_of_its_files_is_damaged(
 
 def test_files_that_change_places_are_seen(published: Workbench, tmp_path: Path) -> None:
     names = files_of(published.store, published.store.require_current())
-    for number, (one, other) in enumerate(zip(names, names[1:], strict=False)):
+    for number, (one, other) in enumerate(pairwise(names)):
         store = Store(tmp_path / str(number))
         shutil.copytree(published.store.path, store.path)
         first = (store.path / one).read_bytes()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from corpus.types import ChunkIds, Vectors
@@ -18,7 +18,8 @@ NONE = np.empty(0, np.int64)
 
 def unit_rows(count: int, dim: int, seed: int) -> Vectors:
     rows = np.random.default_rng(seed).normal(size=(count, dim)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
 
 
 def index_of(ids: ChunkIds, vectors: Vectors) -> VectorIndex:
@@ -56,6 +57,7 @@ def test_search_agrees_with_the_definition() -> None:
         np.testing.assert_allclose(scores, index.vectors_of(found) @ query, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(12)), st.integers(1, 12))
 @example([0, 1, 3, 2, *range(4, 12)], 3)
 def test_equal_vectors_come_in_the_order_of_their_ids_however_they_are_stored(
@@ -85,6 +87,7 @@ def test_an_empty_index_finds_nothing_and_survives_the_disk() -> None:
     assert empty.vectors_of(NONE).shape == (0, 8)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 2**63 - 1), max_size=30), st.data())
 def test_absorbing_leaves_out_what_was_removed_and_nothing_else(
     ids: set[int], data: st.DataObject

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.types import Chunk
@@ -91,6 +91,7 @@ def test_there_is_no_query_syntax(index: WordIndex, query: str) -> None:
     assert set(found(index, query)) >= {1, 2, 6}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.text('"():[]{}^~*?\\+-!&|/<> ANDORT', max_size=50))
 def test_any_text_can_be_asked_for(index: WordIndex, text: str) -> None:
     assert len(found(index, text, 3)) <= 3
@@ -158,23 +159,6 @@ def test_a_chunk_that_came_later_is_weighed_as_if_it_had_always_been_there(
     other_ids, other_scores = apart.search("subject3 common", 41)
     assert other_ids.tolist() == ids.tolist()
     assert other_scores.tolist() == pytest.approx(scores.tolist(), rel=1e-4)
-
-
-def test_terms_and_their_frequency(index: WordIndex) -> None:
-    assert index.terms("Running COSTS, running") == ["run", "cost"]
-    assert [index.frequency(term) for term in ("committe", "zymurgi", "unheard")] == [3, 1, 0]
-
-
-def test_what_was_removed_is_not_counted(tmp_path: Path) -> None:
-    build(tmp_path / "parent", *(chunk(n, "a rare gourd", f"{n}.txt") for n in range(5)))
-    (tmp_path / "child").mkdir()
-    names = [path.name for path in (tmp_path / "parent").iterdir() if ".lock" not in path.name]
-    with WordIndexBuilder(tmp_path / "child", tmp_path / "parent", names) as builder:
-        for number in range(4):
-            builder.remove(f"{number}.txt")
-        builder.finish()
-
-    assert WordIndex(tmp_path / "child").frequency("gourd") == 1
 
 
 def test_a_document_of_any_name_can_be_removed(tmp_path: Path) -> None:

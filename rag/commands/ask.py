@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag.commands.common import Session, with_session
-from rag.console import printable
+from rag.console import harmless, printable
 
 if TYPE_CHECKING:
     from rag.answerer import Event
@@ -68,12 +68,12 @@ def _show(event: Event) -> None:
     from rag.answerer import Said
 
     if isinstance(event, Said):
-        sys.stdout.write(event.text)
+        sys.stdout.write(harmless(event.text))
         sys.stdout.flush()
 
 
 def _told(answer: dict[str, Any]) -> str:
-    return f"{answer['answer']}\n{_sources(answer)}"
+    return f"{harmless(answer['answer'])}\n{_sources(answer)}"
 
 
 def _sources(answer: dict[str, Any]) -> str:

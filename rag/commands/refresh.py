@@ -39,6 +39,8 @@ def command(
 
     if every and cron:
         raise click.UsageError("--every and --cron exclude each other")
+    if dry_run and (every or cron):
+        raise click.UsageError("--dry-run is for a single run; leave out --every and --cron")
     settings = session.settings({"serve": {"timezone": timezone}})
     options = running.options(settings, prune=True, max_delete=max_delete)
     if every or cron:

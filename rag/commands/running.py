@@ -49,6 +49,8 @@ def run(
     report_to: Path | None,
 ) -> None:
     """Carry out a run over these paths, or over all roots, and end with its exit code."""
+    if report_to is not None:
+        _check_writable(report_to)
     with progress_for(session.console) as progress:
         encoder = SentenceTransformerEncoder(settings.embedding)
         runner = Runner(Means(Store(settings.store), settings, encoder, progress))
@@ -63,6 +65,14 @@ def run(
         report_to.write_text("".join(lines), encoding="utf-8")
     session.console.result(_told(report), report.to_json())
     sys.exit(3 if report.failed else 0)
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before the run, and not after an hour."""
+    try:
+        path.touch()
+    except OSError as error:
+        raise SettingsError(f"--report {path} cannot be written: {error.strerror}") from error
 
 
 def remove_root(session: Session, path: Path) -> None:

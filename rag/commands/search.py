@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rag.commands.common import Session, with_session
-from rag.console import printable
+from rag.console import harmless, printable
 
 
 @click.command()
@@ -40,6 +40,8 @@ def command(session: Session, query: str, k: int, mode: str) -> None:
         chunk = hit.chunk
         heading = " > ".join([chunk.title, *chunk.headings])
         place = f"{printable(chunk.document_id)}:{chunk.start}-{chunk.end}"
-        return f"{hit.rank}. {hit.score:.3f}  {place}  {printable(heading)}\n{chunk.text}\n"
+        return (
+            f"{hit.rank}. {hit.score:.3f}  {place}  {printable(heading)}\n{harmless(chunk.text)}\n"
+        )
 
     session.console.result("\n".join(map(told, result.hits)) or "no hits", search_json(result))

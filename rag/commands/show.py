@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from rag.commands.common import Session, with_session
+from rag.console import harmless
 
 
 @click.command()
@@ -40,4 +43,5 @@ def command(session: Session, document: str, chunks: bool) -> None:
         "text": found.text,
         "chunks": cut,
     }
-    session.console.result("\n".join(told) if chunks else found.text, value)
+    text = "\n".join(told) if chunks else found.text
+    session.console.result(harmless(text) if sys.stdout.isatty() else text, value)

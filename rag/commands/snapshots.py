@@ -69,6 +69,7 @@ def rollback(session: Session, snapshot: str | None) -> None:
     target = snapshot or store.manifest(store.require_current()).parent
     if target is None:
         raise click.UsageError("the current snapshot has none before it")
+    store.manifest(target)  # a mistyped id must not make a store
     with store.writing():
         store.activate(target)
     session.console.result(f"snapshot {target} answers now", {"snapshot": target})
