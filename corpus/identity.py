@@ -59,7 +59,16 @@ def snapshot_id(rows: Iterable[LedgerRow], settings: Mapping[str, object], finge
     :param fingerprint: id of the vector space.
     """
     said = sorted(
-        [row.source, row.root, row.path, row.status, row.reason, row.digest, row.stale]
+        [
+            row.source,
+            row.root,
+            row.path,
+            row.status,
+            row.reason,
+            row.digest,
+            row.chunks,
+            row.stale,
+        ]
         for row in rows
     )
     return _hash([FORMAT, said, dict(settings), fingerprint])[:20]
