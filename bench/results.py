@@ -17,7 +17,8 @@ FOLDER = Path(__file__).parent / "results"
 
 def save(name: str, measured: dict[str, Any]) -> None:
     """Write what was measured, and print it as the last line."""
-    commit = _git("rev-parse", "--short", "HEAD") + ("-dirty" if _git("status", "-s") else "")
+    changed = _git("status", "--short", "--", "corpus", "ingest", "rag", "bench/*.py")
+    commit = _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     record = {
         "name": name,
         "commit": commit,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +80,3 @@ def _span(evidence: dict[str, Any], document: Callable[[str], Any]) -> Span:
         return evidence["doc"], evidence["start"], evidence["end"]
     start = document(evidence["doc"]).text.find(evidence["quote"])
     return evidence["doc"], start, start + len(evidence["quote"])
-
-
-def forget_stores() -> None:
-    """Delete the stores of earlier measurements."""
-    shutil.rmtree(STORES, ignore_errors=True)

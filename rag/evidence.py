@@ -91,8 +91,8 @@ def candidates(question: str, passages: Sequence[Passage]) -> list[Candidate]:
     found = [
         _candidate(asked, one, at, row)
         for at, one in enumerate(read)
-        for row, sentence in enumerate(one.sentences)
-        if sentence and not one.passage.sentences[row].text.endswith(_ANNOUNCES)
+        for row in range(len(one.sentences))
+        if _tells(asked, one, row)
     ]
     return sorted(found, key=lambda candidate: -candidate.score)
 
@@ -110,6 +110,12 @@ def confidence(question: str, passages: Sequence[Passage], best: Candidate) -> f
         + _UNKNOWN_NAME * _unknown_names(question, passages)
     )
     return 1 / (1 + exp(-odds))
+
+
+def _tells(asked: _Asked, read: _Read, row: int) -> bool:
+    """Whether a sentence says more than the question did, and does not only announce."""
+    announces = read.passage.sentences[row].text.endswith(_ANNOUNCES)
+    return not announces and bool(set(read.telling[row]) - asked.weights.keys())
 
 
 def _unknown_names(question: str, passages: Iterable[Passage]) -> float:
