@@ -22,7 +22,7 @@ from ingest.runner import Runner
 
 PROJECT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("RAG_DATA", PROJECT.parent / "shared" / "data"))
-STORES = Path(os.environ.get("RAG_BENCH_STORES", PROJECT / "build" / "bench-stores"))
+STORES = Path(os.environ.get("BENCH_STORES", PROJECT / "build" / "bench-stores"))
 DEMO = "demo"
 
 Span = tuple[str, int, int]

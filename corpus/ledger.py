@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields
 
 from corpus.types import LedgerRow, Status
 
@@ -12,9 +12,15 @@ NAME = "ledger.jsonl"
 
 
 def to_bytes(rows: Iterable[LedgerRow]) -> bytes:
-    """The file as it is written, ordered by source."""
-    ordered = sorted(rows, key=lambda row: (row.root, row.path))
-    return "".join(json.dumps(asdict(row)) + "\n" for row in ordered).encode()
+    """The file as it is written, ordered by root and path."""
+    names = [field.name for field in fields(LedgerRow)]
+    objects = ({name: getattr(row, name) for name in names} for row in ordered(rows))
+    return "".join(json.dumps(one) + "\n" for one in objects).encode()
+
+
+def ordered(rows: Iterable[LedgerRow]) -> list[LedgerRow]:
+    """Rows in the order of a ledger."""
+    return sorted(rows, key=lambda row: (row.root, row.path))
 
 
 def from_bytes(data: bytes) -> list[LedgerRow]:

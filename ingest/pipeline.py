@@ -126,7 +126,7 @@ class Run:
                 changes.remove(row.source)
             rows = [*_settled(plan), *self._take_in(plan, changes)]
             self._guard(_going(plan, rows, self._ledger))
-            if self.anew or _differ([*rows, *plan.elsewhere], self._ledger):
+            if self.anew or ledger.ordered([*rows, *plan.elsewhere]) != self._ledger:
                 self._progress.stage("publishing", None)
                 changes.publish([*rows, *plan.elsewhere])
             report = self._report(plan, rows, changes)
@@ -251,7 +251,3 @@ def _going(plan: Plan, rows: Iterable[LedgerRow], ledger: Iterable[LedgerRow]) -
     before = {(row.root, row.path): row.documents for row in ledger}
     fewer = (before.get((row.root, row.path), 0) - row.documents for row in rows)
     return sum(row.documents for row in plan.removed) + sum(filter(lambda n: n > 0, fewer))
-
-
-def _differ(rows: Iterable[LedgerRow], others: Iterable[LedgerRow]) -> bool:
-    return ledger.to_bytes(rows) != ledger.to_bytes(others)

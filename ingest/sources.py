@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -88,10 +88,10 @@ class Found:
 class _Rules:
     """Which paths are wanted: the root's patterns, and ``.ragignore`` files on the way."""
 
-    def __init__(self, include: Iterable[str], exclude: Iterable[str]) -> None:
-        include = tuple(include)
+    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         self._include = _spec(include, "include") if include else None
-        self._exclude = [(PurePosixPath(), _spec(exclude, "exclude"))]
+        # Each with the folder it is about: "" or a path that ends in "/".
+        self._exclude = [("", _spec(exclude, "exclude"))] if exclude else []
 
     def entering(self, folder: str, location: str) -> None:
         """Take in the ignore file of a folder, if it has one."""
@@ -102,15 +102,16 @@ class _Rules:
             return
         except UnicodeDecodeError as error:
             raise BadRoot(f"{path} cannot be read: {error}") from error
-        self._exclude.append((PurePosixPath(folder), _spec(lines, str(path))))
+        base = f"{folder}/" if folder else ""
+        self._exclude.append((base, _spec(lines, str(path))))
 
     def refusal(self, path: str, *, is_folder: bool) -> str:
         """Why a path is left out; empty when it is wanted."""
-        if PurePosixPath(path).name.startswith("."):
+        if path.rpartition("/")[2].startswith("."):
             return "hidden"
         for base, spec in self._exclude:
-            if PurePosixPath(path).is_relative_to(base):
-                below = str(PurePosixPath(path).relative_to(base)) + "/" * is_folder
+            if path.startswith(base):
+                below = path.removeprefix(base) + "/" * is_folder
                 if spec.match_file(below):
                     return "excluded by a pattern"
         if self._include and not is_folder and not self._include.match_file(path):
@@ -187,7 +188,7 @@ def _classify(path: str, location: str, top: Path) -> Found:
 
 def format_of(path: str) -> str | None:
     """The format of a file by its suffix, or None where no reader is known."""
-    return FORMATS.get(PurePosixPath(path).suffix.lower())
+    return FORMATS.get(os.path.splitext(path)[1].lower())
 
 
 def readable(name: str) -> str:
