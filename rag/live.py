@@ -22,10 +22,12 @@ class LiveCorpus:
 
     :param encoder: what questions are embedded with; a snapshot of another vector space is
         refused.
+    :param probe: load the model with the first snapshot, and check that it places the probe
+        sentences where the snapshot has them.
     """
 
-    def __init__(self, store: Store, encoder: Encoder) -> None:
-        self._store, self._encoder = store, encoder
+    def __init__(self, store: Store, encoder: Encoder, *, probe: bool = True) -> None:
+        self._store, self._encoder, self._probe = store, encoder, probe
         self._snapshot: Snapshot | None = None
         self._problem: CorpusError | None = None
         self._turn = threading.Lock()
@@ -66,7 +68,7 @@ class LiveCorpus:
             expected=self._encoder.fingerprint,
         )
         snapshot = self._store.open(snapshot_id)
-        if self._snapshot is None:  # the first one loads the model, which later ones share
+        if self._probe and self._snapshot is None:  # later ones share the model
             probes = self._encoder.encode_documents(list(PROBES))
             check_probes(snapshot.manifest.probes, probes, self._encoder.fingerprint)
         return snapshot
