@@ -172,10 +172,10 @@ class SentenceTransformerEncoder:
 
     def _encode(self, texts: list[str], batch_size: int) -> Vectors:
         with self._turn:
-            vectors: Vectors = self._model.encode(
-                texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
-            )
-        return vectors.astype(np.float32, copy=False)
+            raw = self._model.encode(texts, batch_size=batch_size, show_progress_bar=False)
+        vectors: Vectors = raw.astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # bfloat16 is unit to .4 % only
+        return vectors
 
     @cached_property
     def _model(self) -> Any:
@@ -254,7 +254,20 @@ def _load_model(folder: Path, threads: int | None) -> Any:
             str(folder),
             trust_remote_code=False,
             local_files_only=True,
-            model_kwargs={"use_safetensors": True},
+            model_kwargs={"use_safetensors": True, "dtype": _dtype()},
         )
     except (OSError, ValueError, ImportError) as error:
         raise ModelUnavailable(f"the model in {folder} cannot be loaded: {error}") from error
+
+
+def _dtype() -> Any:
+    """bfloat16 on processors that multiply it natively, else float32.
+
+    On such a processor it embeds 1.65 times as fast, and the vectors keep a cosine of .9999
+    to those of float32 (docs/log.md).
+    """
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    native = not has_gpu and torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return torch.bfloat16 if native else torch.float32
