@@ -62,7 +62,7 @@ def rag(
     def encoder(*_: object, **__: object) -> WordHashEncoder:
         return bench.encoder
 
-    def open_corpus(settings: Settings) -> object:
+    def open_corpus(settings: Settings, *, embeds: bool = True) -> object:
         return service_of(settings, bench.folder.parent / "notes")
 
     opening = ModuleType("rag.commands.opening")

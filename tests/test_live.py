@@ -183,3 +183,16 @@ def test_many_threads_get_one_snapshot_while_others_are_published(
 
     assert errors == []
     assert seen <= ids
+
+
+def test_without_the_probe_a_corpus_is_opened_and_searched_without_embedding(
+    bench: Workbench,
+) -> None:
+    bench.write("a.md", "About parsnips.")
+    bench.ingest()
+    encoder = WordHashEncoder()
+
+    live = LiveCorpus(bench.store, encoder, probe=False)
+
+    assert live.get().search(Query("parsnips", None, 3, Mode.WORDS))
+    assert encoder.embedded == []
