@@ -1,26 +1,12 @@
-"""The progress of a run on a terminal, or as a line now and then where there is none."""
+"""The progress of a run as a bar on a terminal. The home of rich, which takes a moment to load."""
 
 from __future__ import annotations
-
-import sys
-import time
-from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ingest.progress import Silent
-from rag.console import Console, printable
-
-_LINE_EVERY_S = 10.0
-
-
-def progress_for(console: Console) -> AbstractContextManager[Bar | Lines | Silent]:
-    """Whatever fits where standard error goes."""
-    if console.quiet:
-        return nullcontext(Silent())
-    return Bar() if sys.stderr.isatty() else nullcontext(Lines(console))
+from rag.console import printable
 
 
 class Bar:
@@ -53,23 +39,3 @@ class Bar:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
-
-
-class Lines:
-    """Writes a line when a long stage has gone on for another while."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._name, self._total, self._done = "", 0, 0
-        self._last = time.monotonic()
-
-    def stage(self, name: str, total: int | None) -> None:
-        """A new stage begins."""
-        self._name, self._total, self._done = name, total or 0, 0
-
-    def step(self, detail: str, amount: int = 1) -> None:
-        """So many more steps are done."""
-        self._done += amount
-        if time.monotonic() - self._last > _LINE_EVERY_S:
-            self._last = time.monotonic()
-            self._console.note(f"{self._name}: {self._done} of {self._total}")

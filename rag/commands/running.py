@@ -16,8 +16,8 @@ from corpus.types import Status
 from ingest.pipeline import Means, Options
 from ingest.report import Report
 from ingest.runner import Runner
-from rag.commands.bar import progress_for
 from rag.commands.common import Session
+from rag.commands.progress import progress_for
 from rag.console import printable
 
 _NAMED = 20  # files of one outcome that are named on the screen; the ledger has all

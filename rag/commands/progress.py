@@ -1,0 +1,43 @@
+"""How a run shows its progress: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+from ingest.progress import Progress, Silent
+from rag.console import Console
+
+_LINE_EVERY_S = 10.0
+
+
+def progress_for(console: Console) -> AbstractContextManager[Progress]:
+    """Whatever fits where standard error goes."""
+    if console.quiet:
+        return nullcontext(Silent())
+    if not sys.stderr.isatty():
+        return nullcontext(Lines(console))
+    from rag.commands.bar import Bar
+
+    return Bar()
+
+
+class Lines:
+    """Writes a line when a long stage has gone on for another while."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._name, self._total, self._done = "", 0, 0
+        self._last = time.monotonic()
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A new stage begins."""
+        self._name, self._total, self._done = name, total or 0, 0
+
+    def step(self, detail: str, amount: int = 1) -> None:
+        """So many more steps are done."""
+        self._done += amount
+        if time.monotonic() - self._last > _LINE_EVERY_S:
+            self._last = time.monotonic()
+            self._console.note(f"{self._name}: {self._done} of {self._total}")
