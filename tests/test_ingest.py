@@ -270,6 +270,21 @@ def test_two_roots_with_the_same_paths_keep_both(bench: Workbench, tmp_path: Pat
     assert documents(bench) == {"wiki/readme.md"}
 
 
+def test_a_root_that_is_taken_out_by_name_goes_whole_however_large(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    many(bench, 30)
+    other = tmp_path / "wiki"
+    other.mkdir()
+    (other / "a.md").write_text("# A\n\nApples.")
+    bench.ingest(bench.folder, other)
+
+    report = bench.runner.remove_root(bench.folder)
+
+    assert report.removed == 30
+    assert documents(bench) == {"a.md"}
+
+
 def test_include_exclude_and_ragignore_leave_out_and_say_so(bench: Workbench) -> None:
     bench.write(".ragignore", "drafts/\n*.tmp.md\n")
     bench.write("keep.md", "kept")
