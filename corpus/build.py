@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 
 from corpus import files, ledger
@@ -50,7 +49,6 @@ class Build:
         self._store, self._parent = store, parent
         self._fingerprint, self._settings = fingerprint, settings
         self._removed: dict[str, DocumentRef] = {}
-        self._new_segment_files: dict[str, FileRecord] = {}
         self._stack = ExitStack()
         with files.disk_errors(), ExitStack() as stack:
             self._segment_folder = stack.enter_context(files.staging(store.path / SEGMENTS))
@@ -116,14 +114,15 @@ class Build:
 
     def _finish_segments(self) -> tuple[list[SegmentRef], dict[str, FileRecord]]:
         kept = self._keep_or_copy()
-        if self._segment.documents:
-            kept.append(self._finish_new_segment())
         prefixes = tuple(f"{SEGMENTS}/{ref.id}/" for ref in kept)
         inherited = self._parent.manifest.files if self._parent else {}
         recorded = {name: r for name, r in inherited.items() if name.startswith(prefixes)}
-        return kept, {**recorded, **self._new_segment_files}
+        if not self._segment.documents:
+            return kept, recorded
+        new, written = self._finish_new_segment()
+        return [*kept, new], {**recorded, **written}
 
-    def _finish_new_segment(self) -> SegmentRef:
+    def _finish_new_segment(self) -> tuple[SegmentRef, dict[str, FileRecord]]:
         written = self._segment.finish()
         new_id = segment_id(written)
         folder = self._store.path / SEGMENTS / new_id
@@ -132,8 +131,8 @@ class Build:
         if not folder.exists():
             os.rename(self._segment_folder, folder)
             files.sync_folder(folder.parent)
-        self._new_segment_files = {f"{SEGMENTS}/{new_id}/{n}": r for n, r in written.items()}
-        return SegmentRef(new_id, self._segment.documents, self._segment.chunks)
+        ref = SegmentRef(new_id, self._segment.documents, self._segment.chunks)
+        return ref, {f"{SEGMENTS}/{new_id}/{name}": record for name, record in written.items()}
 
     def _keep_or_copy(self) -> list[SegmentRef]:
         """Decide for each segment of the parent: share it, or copy what lives of it.
@@ -211,11 +210,6 @@ class Build:
     def __enter__(self) -> Build:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._segment.close()
         self._stack.close()

@@ -113,25 +113,26 @@ class RunLog:
 
     def _recorded(self) -> Iterator[Run]:
         """Every line that can be read; one that a crash cut short is passed over."""
-        for line in self._lines():
+        for line in self._read().splitlines():
             with suppress(ValueError, TypeError, KeyError):
                 fields = json.loads(line)
                 yield Run(**{**fields, "outcome": Outcome(fields["outcome"])})
 
     def _append(self, run: Run) -> None:
-        lines = self._lines()
+        recorded = self._read()
+        lines = recorded.splitlines()
         if len(lines) > _KEPT_LINES:
-            files.replace(self._path, b"".join(line + b"\n" for line in lines[-_KEPT_LINES // 2 :]))
-        with self._path.open("ab+") as file:
-            if file.tell() and not self._path.read_bytes().endswith(b"\n"):
-                file.write(b"\n")
-            file.write(json.dumps(asdict(run)).encode() + b"\n")
+            recorded = b"".join(line + b"\n" for line in lines[-_KEPT_LINES // 2 :])
+            files.replace(self._path, recorded)
+        torn = bool(recorded) and not recorded.endswith(b"\n")
+        with self._path.open("ab") as file:
+            file.write(b"\n" * torn + json.dumps(asdict(run)).encode() + b"\n")
 
-    def _lines(self) -> list[bytes]:
+    def _read(self) -> bytes:
         try:
-            return self._path.read_bytes().splitlines()
+            return self._path.read_bytes()
         except FileNotFoundError:
-            return []
+            return b""
 
 
 class Recording:

@@ -15,7 +15,6 @@ import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import tantivy
@@ -172,12 +171,7 @@ class WordIndexBuilder:
     def __enter__(self) -> WordIndexBuilder:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         del self._writer  # lets go of the files and of tantivy's own lock
 
 

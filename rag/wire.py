@@ -6,29 +6,15 @@ nor Flask. Fields are only ever added here: clients hold on to them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from corpus.types import Chunk, Hit, Scores
 from rag.answers import Answer, Citation, Passage, SnapshotInfo
 
+if TYPE_CHECKING:
+    from rag.answerer import SearchResult
+
 Json = dict[str, Any]
-
-
-class Found(Protocol):
-    """What a search came to."""
-
-    @property
-    def snapshot(self) -> SnapshotInfo:
-        """The state of the corpus that was searched."""
-
-    @property
-    def hits(self) -> Sequence[Hit]:
-        """Best first."""
-
-    @property
-    def timings_ms(self) -> dict[str, float]:
-        """embed, search, total."""
 
 
 def answer_json(answer: Answer) -> Json:
@@ -54,7 +40,7 @@ def answer_json(answer: Answer) -> Json:
     }
 
 
-def search_json(result: Found) -> Json:
+def search_json(result: SearchResult) -> Json:
     """The body of `/v1/search`."""
     return {
         "snapshot": snapshot_json(result.snapshot),

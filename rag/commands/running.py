@@ -14,6 +14,7 @@ from corpus.settings import Settings
 from corpus.store import Store
 from corpus.types import Status
 from ingest.pipeline import Means, Options
+from ingest.progress import Progress
 from ingest.report import Report
 from ingest.runner import Runner
 from rag.commands.common import Session
@@ -52,8 +53,7 @@ def run(
     if report_to is not None:
         _check_writable(report_to)
     with progress_for(session.console) as progress:
-        encoder = SentenceTransformerEncoder(settings.embedding)
-        runner = Runner(Means(Store(settings.store), settings, encoder, progress))
+        runner = _runner(settings, progress)
         if dry_run:
             report = runner.preview(paths, chosen)
         elif paths is None:
@@ -65,6 +65,11 @@ def run(
         report_to.write_text("".join(lines), encoding="utf-8")
     session.console.result(_told(report), report.to_json())
     sys.exit(3 if report.failed else 0)
+
+
+def _runner(settings: Settings, progress: Progress) -> Runner:
+    encoder = SentenceTransformerEncoder(settings.embedding)
+    return Runner(Means(Store(settings.store), settings, encoder, progress))
 
 
 def _check_writable(path: Path) -> None:
@@ -79,9 +84,7 @@ def remove_root(session: Session, path: Path) -> None:
     """Take a root out of the corpus and tell what went with it."""
     settings = session.settings()
     with progress_for(session.console) as progress:
-        encoder = SentenceTransformerEncoder(settings.embedding)
-        runner = Runner(Means(Store(settings.store), settings, encoder, progress))
-        report = runner.remove_root(path)
+        report = _runner(settings, progress).remove_root(path)
     session.console.result(_told(report), report.to_json())
 
 

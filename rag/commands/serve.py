@@ -49,7 +49,6 @@ def command(
         from rag.service import start
 
         answerer, live, store = open_corpus(settings)
-        live.poll()
         return start(answerer, live, store, settings)
 
     serve(build, settings.serve, ready=lambda url: session.console.note(_greeting(url)))
