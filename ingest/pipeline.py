@@ -249,5 +249,7 @@ def _expected(source: Source, names: Names) -> LedgerRow:
 def _going(plan: Plan, rows: Iterable[LedgerRow], ledger: Iterable[LedgerRow]) -> int:
     """Documents that would go: of sources that are gone, and of those that hold fewer now."""
     before = {(row.root, row.path): row.documents for row in ledger}
+    for row in plan.removed:  # a row of now may stand at its place: of a file left out
+        before.pop((row.root, row.path), None)
     fewer = (before.get((row.root, row.path), 0) - row.documents for row in rows)
     return sum(row.documents for row in plan.removed) + sum(filter(lambda n: n > 0, fewer))

@@ -313,6 +313,16 @@ def test_a_mass_deletion_is_refused_until_it_is_allowed(bench: Workbench) -> Non
     assert bench.ingest(max_delete_percent=60).documents == 9
 
 
+def test_documents_that_are_excluded_now_are_counted_once_by_the_guard(bench: Workbench) -> None:
+    many(bench, 20)
+    bench.ingest()
+    bench.write(".ragignore", "0[0-5].txt\n")
+
+    report = bench.ingest()  # six of twenty go: not more than ten
+
+    assert (report.removed, report.documents) == (6, 14)
+
+
 def test_an_empty_or_missing_folder_takes_nothing_away(bench: Workbench) -> None:
     many(bench, 3)
     first = bench.ingest().snapshot
