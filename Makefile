@@ -7,7 +7,7 @@ TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 # The address of PyTorch's CPU builds, where pip's own index has none (PyTorch's installation page names it).
 TORCH_INDEX ?=
 
-.PHONY: help install dev run test lint check bench docs clean
+.PHONY: help install dev run test test-vllm lint check bench docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be done
@@ -38,6 +38,15 @@ run: install  ## set up, ingest the demo corpus, serve on http://127.0.0.1:8000
 test: dev  ## set up, run the tests
 	$(BIN)/python -m pytest
 
+test-vllm: dev .venv-vllm/installed  ## install vLLM for CPUs beside it (3.4 GB), run the tests that need it
+	VLLM_BIN_FOR_TESTS=$(CURDIR)/.venv-vllm/bin/vllm $(BIN)/python -m pytest tests/test_vllm_real.py
+
+.venv-vllm/installed: constraints-vllm.txt tools/vllm_env.py tools/torch_build.py
+	$(PYTHON) tools/python_version.py
+	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python tools/vllm_env.py constraints-vllm.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	touch $@
+
 lint: dev  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -52,5 +61,5 @@ docs: install  ## write the generated documentation anew
 	$(BIN)/python -m tools.settings_page > docs/settings.md
 
 clean:  ## remove what was made here: .venv, caches, the demo store
-	rm -rf .venv .demo-store build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-vllm .demo-store build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,10 +19,16 @@
     │   └── UnreadableSource     one file could not be taken in (goes to the ledger)
     ├── AnswerError              one question could not be answered
     │   ├── BadRequest           the caller can fix it
+    │   │   └── PromptTooLong    question and history leave the model no room for an answer
     │   ├── ServerUnreachable    `rag ask --server`: nothing answers there
+    │   ├── GivenUp              the caller left; told to nobody
     │   └── EngineFailed         the engine broke; the operator must look
+    │       ├── EngineUnavailable   it is not there: starting, down, or full
+    │       └── DeadlineExceeded    the time of the request was over
     └── ServiceError             the service cannot do what it was asked
         ├── CannotServe          the address cannot be had, or serving cannot go on
+        ├── ModelUnusable        a model's files are missing, damaged, or of no known form
+        │   └── TemplateRefused  its chat template cannot render what it must
         └── UnknownJob           no refresh of that id is remembered
 
 A message says what was found, what was expected, and what to do next.
@@ -166,10 +172,26 @@ class ServerUnreachable(AnswerError):
     retryable = True
 
 
+class PromptTooLong(BadRequest):
+    """Question and history alone leave the model no room for an answer."""
+
+
+class GivenUp(AnswerError):
+    """The caller left before the answer was complete; there is nobody to tell."""
+
+
 class EngineFailed(AnswerError):
     """The engine could not produce an answer."""
 
     retryable = True
+
+
+class EngineUnavailable(EngineFailed):
+    """The engine is not there: it is starting, it is down, or its queue is full."""
+
+
+class DeadlineExceeded(EngineFailed):
+    """The time that the request was given is over."""
 
 
 class ServiceError(RagError):
@@ -178,6 +200,14 @@ class ServiceError(RagError):
 
 class CannotServe(ServiceError):
     """The address cannot be had, or serving cannot go on."""
+
+
+class ModelUnusable(ServiceError):
+    """Files of a model are missing, damaged, or of a form that is not known here."""
+
+
+class TemplateRefused(ModelUnusable):
+    """A chat template cannot render a conversation, or not so that the model could answer it."""
 
 
 class UnknownJob(ServiceError):

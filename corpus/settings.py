@@ -12,7 +12,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -33,6 +33,16 @@ def _split_patterns(value: object) -> object:
 
 
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_split_patterns)]
+
+
+def _split_pairs(value: object) -> object:
+    """Let an environment variable hold several NAME=VALUE pairs, separated by commas."""
+    if isinstance(value, str):
+        return dict(part.strip().partition("=")[::2] for part in value.split(",") if part.strip())
+    return value
+
+
+Pairs = Annotated[dict[str, str], BeforeValidator(_split_pairs)]
 
 
 class Section(BaseModel):
@@ -111,6 +121,85 @@ class AnswerSettings(Section):
         "question; below it, the answer is that the documents do not say. docs/log.md has what "
         "each value costs.",
     )
+    strict: bool = Field(
+        False, description="Say only sentences whose citations hold them up, in every answer."
+    )
+    max_history_turns: Annotated[int, Field(ge=0, le=200)] = Field(
+        20, description="Turns of a conversation that a request may bring; more are refused."
+    )
+
+
+class GenerationSettings(Section):
+    """What a generative model is told, and how it answers."""
+
+    model: str = Field(
+        "", description="The model of the engine vllm: a hub id, e.g. google/gemma-2-9b-it, or a "
+        "folder. Empty: what the server at vllm.urls serves."
+    )
+    revision: str = Field("", description="Revision of a model on the hub; empty: its newest.")
+    tokenizer: str = Field(
+        "", description="Folder or hub id of the tokenizer, where it is not the model's own."
+    )
+    chat_template: Path | None = Field(
+        None, description="A Jinja file used instead of the model's own chat template."
+    )
+    template_variables: Pairs = Field(
+        {}, description="Variables that the chat template is given, e.g. reasoning_effort=low."
+    )
+    instructions: Path | None = Field(
+        None, description="A file used instead of the packaged instructions; `rag explain` names "
+        "the one in use, docs/generate.md has its form."
+    )
+    examples: bool = Field(True, description="Show the model the examples of the instructions.")
+    style: Literal["concise", "detailed", "quotes_first", "quotes"] = Field(
+        "concise", description="How an answer reads: concise, detailed, quotes_first or quotes."
+    )
+    thinking: Literal["off", "hidden", "shown"] = Field(
+        "off", description="What a model that thinks before it answers does: off, where its "
+        "template can switch it off; hidden; shown."
+    )
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        None, description="Of sampling; unset: as the model's generation config says, else 0."
+    )
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Of sampling; unset: as the model's generation config says, else 1."
+    )
+    seed: int | None = Field(None, description="Of sampling; unset: drawn by the engine.")
+    max_tokens: Annotated[int, Field(ge=1)] = Field(
+        512, description="Tokens an answer has at most; kept free in the model's context."
+    )
+    passage_tokens: Annotated[int, Field(ge=64)] = Field(
+        4096, description="Tokens of the prompt spent on passages at most."
+    )
+
+
+class VllmSettings(Section):
+    """The vLLM servers that generate, or the one that is started here."""
+
+    urls: Patterns = Field(
+        (), description="Servers to use, http://HOST:PORT or unix:/PATH; empty: one is started."
+    )
+    bin: str = Field(
+        "", description="The command `vllm`, where it is not beside `rag` or on the path."
+    )
+    arguments: Patterns = Field((), description="More arguments for `vllm serve`.")
+    max_model_len: Annotated[int, Field(ge=256)] | None = Field(
+        None, description="Tokens of context to serve; unset: the model's own, 16,384 at most."
+    )
+    gpu_memory: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.9, description="Share of the GPU's memory that vLLM may use."
+    )
+    dtype: str = Field("auto", description="Number format of the weights, as vLLM names it.")
+    max_queued: Annotated[int, Field(ge=1)] = Field(
+        64, description="Requests that may wait in the engine; more are answered extractively."
+    )
+    adapters: Pairs = Field({}, description="LoRA adapters: NAME=FOLDER; a request names one.")
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        120, description="Seconds a generated answer may take at most."
+    )
+    first_token_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        20, description="Seconds until its first token; later, the answer is extractive."
+    )
 
 
 class ServeSettings(Section):
@@ -144,6 +233,8 @@ class Settings(Section):
     ingest: IngestSettings = IngestSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
+    generation: GenerationSettings = GenerationSettings()
+    vllm: VllmSettings = VllmSettings()
     serve: ServeSettings = ServeSettings()
 
 

@@ -1,76 +1,43 @@
-"""A question's way to its answer: embed, search, show, generate, check.
+"""A question's way to its answer: understand, embed, search, show, generate, check.
 
-One snapshot, taken at the start, serves all of it, whatever is published meanwhile.
+One snapshot, taken at the start, serves all of it, whatever is published meanwhile. An
+engine that is not there, or breaks before it has said anything, is stood in for by the
+first engine that needs nothing but the passages; the answer says so.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from corpus.embedding import Encoder
-from corpus.errors import BadRequest
+from corpus.errors import BadRequest, EngineFailed
 from corpus.settings import RetrievalSettings
 from corpus.snapshot import Snapshot
 from corpus.types import Hit, Mode, Query
+from rag import followups
 from rag import passages as passaging
 from rag.answers import (
-    CANNOT_ANSWER,
     Answer,
-    Citation,
+    Dropped,
     Engine,
-    Outcome,
     Passage,
+    Prepared,
     Question,
     SnapshotInfo,
 )
-from rag.citations import AnswerWriter
+from rag.composing import Composer
+from rag.events import Asked, Degraded, Done, Event, Found, Meta
 from rag.live import LiveCorpus, info_of
+from rag.scope import Scope
 
-_CLOSEST = 3  # hits that an abstention names
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Meta:
-    """First event of an answer: what will produce it."""
-
-    id: str
-    engine: str
-    model: str | None
-    snapshot: SnapshotInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the engine is shown."""
-
-    passages: tuple[Passage, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """More text of the answer, markers included."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """A citation whose marker was just said."""
-
-    citation: Citation
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Last event: the whole answer."""
-
-    answer: Answer
-
-
-Event = Meta | Found | Said | Cited | Done
+_CONDENSE_S = 5.0  # for rewriting a question; it is searched for with more words otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +49,26 @@ class SearchResult:
     timings_ms: dict[str, float]  # embed, search, total
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything up to generation: what was found, and what would be sent."""
+
+    engine: str
+    model: str | None
+    snapshot: SnapshotInfo
+    query: str  # what was searched for
+    hits: tuple[Hit, ...]
+    shown: tuple[Passage, ...]
+    dropped: tuple[Dropped, ...]
+    prepared: Prepared
+    timings_ms: dict[str, float]
+
+
 class Answerer:
     """Answers questions from a live corpus. Safe to share between threads.
 
     :param engines: by name; the first is the default.
+    :param fallback: the name of the engine that stands in for others; it prompts no model.
     """
 
     def __init__(
@@ -94,10 +77,12 @@ class Answerer:
         encoder: Encoder,
         engines: Sequence[Engine],
         retrieval: RetrievalSettings,
+        fallback: str = "extractive",
     ) -> None:
         self._live, self._encoder = live, encoder
         self._engines: Mapping[str, Engine] = {engine.name: engine for engine in engines}
         self._retrieval = retrieval
+        self._fallback = self._engines.get(fallback)
 
     @property
     def engines(self) -> Sequence[str]:
@@ -114,51 +99,96 @@ class Answerer:
         hits = self._search(snapshot, text, k, mode, watch)
         return SearchResult(info_of(snapshot), hits, watch.laps())
 
-    def answer(self, question: Question, engine: str | None = None) -> Answer:
+    def answer(
+        self, question: Question, engine: str | None = None, scope: Scope | None = None
+    ) -> Answer:
         """Answer a question at once; see :meth:`stream`."""
-        *_, last = self.stream(question, engine)
+        *_, last = self.stream(question, engine, scope)
         if not isinstance(last, Done):
             raise RuntimeError("an answer ended without its last event")
         return last.answer
 
-    def stream(self, question: Question, engine: str | None = None) -> Iterator[Event]:
-        """Answer a question step by step: Meta, Found, Said and Cited in turn, Done.
+    def explain(
+        self, question: Question, engine: str | None = None, scope: Scope | None = None
+    ) -> Explanation:
+        """Do everything that comes before generating, and show it.
 
-        :raises BadRequest: when there is no engine of that name.
-        :raises CorpusError: when there is no snapshot that can be searched.
-        :raises EngineFailed: when the engine broke.
+        :raises BadRequest, CorpusError: as :meth:`stream`.
+        :raises EngineFailed: when the engine does not know its model's prompt format yet.
         """
-        chosen = self._engine(engine)
-        snapshot = self._live.get()
-        watch = _Watch()
+        chosen, snapshot, watch = self._engine(engine), self._live.get(), _Watch()
+        query = self._query(question, chosen, scope or Scope(), watch)
+        hits = self._search(snapshot, query, question.k, Mode.HYBRID, watch)
+        shown, dropped = passaging.build(hits)
+        prepared = chosen.prepare(question, shown)
+        watch.lap("prompt")
+        return Explanation(
+            chosen.name,
+            chosen.model,
+            info_of(snapshot),
+            query,
+            hits,
+            prepared.shown,
+            (*dropped, *prepared.dropped),
+            prepared,
+            watch.laps(),
+        )
+
+    def stream(
+        self, question: Question, engine: str | None = None, scope: Scope | None = None
+    ) -> Iterator[Event]:
+        """Answer a question step by step: see :mod:`rag.events`. Meta first, Done last.
+
+        :raises BadRequest: when there is no engine of that name, or the question leaves the
+            model no room.
+        :raises CorpusError: when there is no snapshot that can be searched.
+        :raises EngineFailed: when the engine broke and no other can stand in for it.
+        :raises GivenUp: when the scope was cancelled.
+        """
+        chosen, snapshot = self._engine(engine), self._live.get()
+        scope, watch = scope or Scope(), _Watch()
         meta = Meta(f"ans-{uuid.uuid4().hex}", chosen.name, chosen.model, info_of(snapshot))
         yield meta
-        hits = self._search(snapshot, question.text, question.k, Mode.HYBRID, watch)
-        shown = passaging.build(hits)
-        yield Found(shown)
-        writer = AnswerWriter(shown)
-        for piece in chosen.generate(question, shown):
-            added, citation = writer.add(piece)
-            if added:
-                yield Said(added)
-            if citation is not None:
-                yield Cited(citation)
+        query = self._query(question, chosen, scope, watch)
+        if query != question.text:
+            yield Asked(query)
+        hits = self._search(snapshot, query, question.k, Mode.HYBRID, watch)
+        found, repeated = passaging.build(hits)
+        composer = Composer(meta, question, query, hits, repeated)
+        try:
+            prepared = chosen.prepare(question, found)
+            yield Found(prepared.shown)
+            yield from composer.compose(prepared, scope)
+        except EngineFailed as error:
+            stand_in = self._stand_in(chosen, composer, error)
+            if not composer.shown:
+                yield Found(found)
+            yield Degraded(stand_in.name, str(error))
+            composer.stand_in(stand_in.name, str(error))
+            again = stand_in.prepare(question, composer.shown or found)
+            yield from composer.compose(again, Scope())
         watch.lap("generate")
-        abstained = writer.text.strip() in ("", CANNOT_ANSWER)
-        yield Done(
-            Answer(
-                id=meta.id,
-                outcome=Outcome.ABSTAINED if abstained else Outcome.ANSWERED,
-                text=writer.text,
-                citations=tuple(writer.citations),
-                engine=meta.engine,
-                model=meta.model,
-                snapshot=meta.snapshot,
-                closest=hits[:_CLOSEST] if abstained else (),
-                passages_used=len(shown),
-                timings_ms=watch.laps(),
-            )
-        )
+        yield Done(composer.answer(watch.laps()))
+
+    def _stand_in(self, chosen: Engine, composer: Composer, error: EngineFailed) -> Engine:
+        """The engine that answers in place of a broken one, as long as nothing was said.
+
+        :raises EngineFailed: the error itself, where none can.
+        """
+        if self._fallback is None or chosen is self._fallback or composer.has_said:
+            raise error
+        log.warning("%s stands in for %s: %s", self._fallback.name, chosen.name, error)
+        return self._fallback
+
+    def _query(self, question: Question, engine: Engine, scope: Scope, watch: _Watch) -> str:
+        """What to search for: the question, or the one that it means after what was said."""
+        if not followups.needs_history(question.text, question.history):
+            return question.text
+        condensed = None
+        with suppress(EngineFailed), scope.within(_CONDENSE_S) as shorter:
+            condensed = followups.usable(engine.condense(question, shorter))
+        watch.lap("condense")
+        return condensed or followups.joined(question)
 
     def _engine(self, name: str | None) -> Engine:
         if name is None:

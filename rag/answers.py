@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from corpus.types import Chunk, Hit, Scores
+from rag.prompt.types import Prompt, Stops
+from rag.scope import Scope
+
+
+class Speaker(StrEnum):
+    """Who said something earlier in the conversation."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Something that was said before the question."""
+
+    speaker: Speaker
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is drawn. ``None``: as the settings or the model's own defaults say."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+class Style(StrEnum):
+    """How a generated answer reads."""
+
+    CONCISE = "concise"
+    DETAILED = "detailed"
+    QUOTES_FIRST = "quotes_first"  # quotes, then the answer
+    QUOTES = "quotes"  # sentences of the passages and nothing else, held to it by the decoder
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the caller asks."""
+    """What the caller asks, and how it shall be answered."""
 
     text: str
     k: int  # chunks retrieved
+    history: tuple[Turn, ...] = ()  # oldest first
+    sampling: Sampling = Sampling()
+    style: Style | None = None  # None: the setting's
+    strict: bool = False  # say only what its citations hold up
+    adapter: str | None = None  # name of a LoRA adapter; None: the model as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +85,87 @@ class Cite:
     """An engine's claim that what it just said rests on one sentence of one passage."""
 
     passage: int  # Passage.number
-    sentence: int  # from 1; index into Passage.sentences plus one
+    sentence: int | None  # from 1; index into Passage.sentences plus one. None: the whole passage
 
 
-Piece = str | Cite
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What a model said to itself before it answered. Never part of the answer."""
+
+    text: str
+
+
+class FinishReason(StrEnum):
+    """Why an engine stopped."""
+
+    STOP = "stop"  # it had said what it had to say
+    LENGTH = "length"  # it had used up the tokens it was given
+    DEADLINE = "deadline"  # the time was over; what was said so far stands
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Last piece of a generated answer: why it ended, and what it cost."""
+
+    reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+
+
+Piece = str | Cite | Thought | Finish
 
 CANNOT_ANSWER = "The documents do not say."
 """What an engine says, alone, where the passages do not hold the answer."""
+
+_AROUND = " \t\r\n.!\"'“”‘’*`"
+
+
+def is_abstention(text: str) -> bool:
+    """Whether an answer says nothing but that the documents do not say."""
+    return text.strip(_AROUND).casefold() in ("", CANNOT_ANSWER.strip(_AROUND).casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A passage that was found and not shown."""
+
+    document_id: str
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingValue:
+    """One value that the engine is sent, and who set it."""
+
+    value: object
+    origin: str  # "request", "settings", "model" (its generation config), "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a model is sent: the whole of it."""
+
+    prompt: Prompt
+    pieces: tuple[str, ...]  # each token of the prompt as the tokenizer writes it
+    stops: Stops
+    sampling: dict[str, SamplingValue]
+    context: int  # tokens that the model can hold, prompt and answer together
+    reserved: int  # of these, kept for the answer
+    instructions: str  # name and version of the instructions file
+    left_out: tuple[str, ...] = ()  # of examples and history, in words, for want of room
+    constraint: str | None = None  # a regular expression that the answer is held to
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question that an engine is ready to answer: what it is shown, and what it will send."""
+
+    shown: tuple[Passage, ...]
+    generate: Callable[[Scope], Iterator[Piece]]
+    dropped: tuple[Dropped, ...] = ()
+    sent: Sent | None = None  # None: no model is prompted
 
 
 class Engine(Protocol):
@@ -63,12 +179,22 @@ class Engine(Protocol):
     def model(self) -> str | None:
         """The generative model, where one is used."""
 
-    def generate(self, question: Question, passages: Sequence[Passage]) -> Iterator[Piece]:
-        """Yield text and citations in reading order, or :data:`CANNOT_ANSWER` alone.
+    def prepare(self, question: Question, passages: Sequence[Passage]) -> Prepared:
+        """Choose what is shown and write what will be sent; nothing is generated yet.
 
-        A citation follows the text that it supports.
+        ``generate`` of the result yields text and citations in reading order, or
+        :data:`CANNOT_ANSWER` alone. A citation follows the text that it supports. It raises
+        :class:`corpus.errors.EngineFailed` when no answer could be produced.
 
-        :raises corpus.errors.EngineFailed: when no answer could be produced.
+        :raises corpus.errors.PromptTooLong: when the question leaves no room for an answer.
+        :raises corpus.errors.EngineFailed: when the engine is not there.
+        """
+
+    def condense(self, question: Question, scope: Scope) -> str | None:
+        """The question as one that can be understood without its history.
+
+        :return: None where this engine cannot rewrite questions.
+        :raises corpus.errors.EngineFailed: when it should have and could not.
         """
 
 
@@ -101,6 +227,7 @@ class Citation:
     verdict: Verdict
     answer_start: int  # the claim, as a span of Answer.text
     answer_end: int
+    level: str = "sentence"  # "passage" where the model named no sentence of it
 
 
 class Outcome(StrEnum):
@@ -133,3 +260,11 @@ class Answer:
     closest: tuple[Hit, ...]  # on abstention: what came nearest
     passages_used: int
     timings_ms: dict[str, float] = field(default_factory=dict)  # embed, search, generate, total
+    passages_dropped: tuple[Dropped, ...] = ()
+    finish: Finish = Finish(FinishReason.STOP, 0, 0)
+    degraded: str = ""  # why another engine than the one asked for answered; empty: it did not
+    query: str = ""  # what was searched for, where that is not the question
+    thoughts: str = ""  # what the model said to itself, where it is to be shown
+    uncited: tuple[tuple[int, int], ...] = ()  # sentences without citation, spans of ``text``
+    unknown_citations: int = 0  # markers that named nothing that was shown
+    withheld: int = 0  # sentences that ``strict`` kept back

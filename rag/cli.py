@@ -21,6 +21,7 @@ COMMANDS = {
     "ingest": "Take in folders of documents, and keep them as roots.",
     "refresh": "Bring the corpus in step with its roots, once or on a schedule.",
     "ask": "Answer a question, with citations.",
+    "explain": "What would be sent to the model, by part.",
     "search": "Find the passages that match a query.",
     "serve": "Answer over HTTP.",
     "status": "What the store holds, and how its last runs ended.",
@@ -28,6 +29,7 @@ COMMANDS = {
     "show": "The text of a document as it was taken in.",
     "roots": "List the folders that are refreshed, or remove one.",
     "snapshots": "List, verify or go back to a snapshot.",
+    "models": "The models that are used: licence, lineage, and whether they are the locked ones.",
 }
 
 EXIT_CODES: dict[type[RagError], int] = {

@@ -9,22 +9,33 @@ from collections.abc import Iterable
 
 from corpus.sentences import sentence_spans
 from corpus.types import Chunk, Hit
-from rag.answers import Passage, Sentence
+from rag.answers import Dropped, Passage, Sentence
 
 
-def build(hits: Iterable[Hit]) -> tuple[Passage, ...]:
-    """Number the hits that say something new, best first."""
+def build(hits: Iterable[Hit]) -> tuple[tuple[Passage, ...], tuple[Dropped, ...]]:
+    """Number the hits that say something new, best first.
+
+    :return: the passages, and the hits that are none, with the reason.
+    """
     kept: list[Hit] = []
+    dropped: list[Dropped] = []
     for hit in hits:
-        if not any(_overlap(hit.chunk, other.chunk) for other in kept):
+        chunk = hit.chunk
+        reasons = (_repeats(chunk, other.chunk, at) for at, other in enumerate(kept, start=1))
+        if reason := next(filter(None, reasons), ""):
+            dropped.append(Dropped(chunk.document_id, chunk.start, chunk.end, reason))
+        else:
             kept.append(hit)
-    return tuple(_passage(number, hit) for number, hit in enumerate(kept, start=1))
+    shown = tuple(_passage(number, hit) for number, hit in enumerate(kept, start=1))
+    return shown, tuple(dropped)
 
 
-def _overlap(one: Chunk, other: Chunk) -> bool:
+def _repeats(one: Chunk, other: Chunk, number: int) -> str:
+    """Why a chunk says nothing that a passage does not say; empty where it does."""
     if one.document_id != other.document_id:
-        return one.text == other.text
-    return one.start < other.end and other.start < one.end
+        return f"the same text as passage {number}" if one.text == other.text else ""
+    overlap = one.start < other.end and other.start < one.end
+    return f"overlaps passage {number}" if overlap else ""
 
 
 def _passage(number: int, hit: Hit) -> Passage:

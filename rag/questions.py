@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from corpus.errors import BadRequest
+from corpus.settings import Settings
+from rag.answers import Question, Sampling, Turn
+from rag.requests import ExplainRequest
 
 
 def checked(text: str, max_chars: int, param: str = "question") -> str:
@@ -26,3 +29,31 @@ def checked(text: str, max_chars: int, param: str = "question") -> str:
     if "\0" in text:
         raise BadRequest(f"{param} holds a NUL character", param)
     return text
+
+
+def question_of(asked: ExplainRequest, settings: Settings) -> Question:
+    """What was asked, with what the settings say where the request does not.
+
+    :raises BadRequest: when question or history cannot be asked.
+    """
+    max_chars, max_turns = settings.serve.max_question_chars, settings.answer.max_history_turns
+    if len(asked.history) > max_turns:
+        raise BadRequest(
+            f"'history' has {len(asked.history)} turns; {max_turns} are taken "
+            "(answer.max_history_turns): leave out the oldest",
+            "history",
+        )
+    return Question(
+        text=checked(asked.question, max_chars),
+        k=asked.k or settings.answer.k,
+        history=tuple(
+            Turn(turn.role, checked(turn.content, 4 * max_chars, "history"))
+            for turn in asked.history
+        ),
+        sampling=Sampling(
+            asked.temperature, asked.top_p, asked.seed, asked.max_tokens, tuple(asked.stop)
+        ),
+        style=asked.style,
+        strict=settings.answer.strict if asked.strict is None else asked.strict,
+        adapter=asked.adapter,
+    )

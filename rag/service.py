@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 from corpus.settings import Settings
 from corpus.store import Store
@@ -19,19 +20,31 @@ from rag.live import LiveCorpus
 from rag.schedule import schedule_of
 from rag.server import Service
 
+if TYPE_CHECKING:
+    from rag.engines.vllm.generation import Generation
+
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 
 
-def start(answerer: Answerer, live: LiveCorpus, store: Store, settings: Settings) -> Service:
+def start(
+    answerer: Answerer,
+    live: LiveCorpus,
+    store: Store,
+    settings: Settings,
+    generation: Generation | None = None,
+) -> Service:
     """Start everything that runs while questions are answered.
 
     Called in the serving process. Opens the current snapshot, if there is one, so that the
     first question does not wait for that.
     """
     jobs, schedule = Jobs(refresh_command(settings.store)), schedule_of(settings)
-    context = Context(answerer, live, store, jobs, settings, schedule)
+    state = generation.state if generation is not None else None
+    context = Context(answerer, live, store, jobs, settings, schedule, state)
+    if generation is not None:
+        generation.start()
     live.poll()
     watcher = Watcher(live)
     watcher.start()
@@ -40,10 +53,14 @@ def start(answerer: Answerer, live: LiveCorpus, store: Store, settings: Settings
 
     def close() -> None:
         jobs.end()
+        if generation is not None:
+            generation.end()
         if schedule is not None:
             schedule.close()
         jobs.close()
         watcher.close()
+        if generation is not None:
+            generation.close()
 
     return Service(create_app(context), context.draining.start, close)
 

@@ -1,51 +1,81 @@
-"""Run a command at low priority, and end it when whoever started it is gone.
+"""Run a command, and end it when whoever started it is gone.
 
-    python -m rag.tether COMMAND...
+    python -m rag.tether NICENESS COMMAND...
 
 The one who starts this holds the other end of its standard input. When that end closes,
 however its holder ended, the command is sent SIGTERM, and SIGKILL where it does not heed
 that, and so is whatever it started; nothing is left running behind a server that was
-killed. The exit code is the command's, and 128 plus the signal where it was ended by one.
+killed. Where the command ends by itself, what it started is ended as well. The exit code is
+the command's, and 128 plus the signal where it was ended by one.
 
 :class:`Tethered` is the other end: a command started this way.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import IO
 
 NICE = 10  # answering comes first
 HEED_S = 20  # how long a command may take to end in order
+LEFT_S = 5  # the same, for what it started and left behind
 KEPT_CHARS = 1_000_000  # of what a command prints
 CLOSE_S = 5  # how long its starter waits for that; the tether does not need it
 
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
 
 class Tethered:
-    """A command that ends with this process."""
+    """A command that ends with this process.
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  # our own command line
-            [sys.executable, "-m", "rag.tether", *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,  # Ctrl-C at the server's terminal is the server's alone
-        )
+    :param nice: by how much its priority is below that of this process.
+    :param output: a file to which all that it says is appended; None: it is kept in memory,
+        the last part of it, for :meth:`wait`.
+    :param environment: its environment; None: that of this process.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        nice: int = NICE,
+        output: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        with ExitStack() as stack:
+            file = None if output is None else stack.enter_context(output.open("ab"))
+            self._process = subprocess.Popen(  # noqa: S603  # our own command line
+                [sys.executable, "-m", "rag.tether", str(nice), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if file is None else file,
+                stderr=subprocess.PIPE if file is None else file,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env=environment,
+                start_new_session=True,  # Ctrl-C at the server's terminal is the server's alone
+            )
         self._printed, self._said = _Tail(self._process.stdout), _Tail(self._process.stderr)
 
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
     def wait(self) -> tuple[int, str, str]:
-        """Its exit code, its standard output, and what it said on standard error."""
+        """Its exit code, its standard output, and what it said on standard error.
+
+        Both texts are empty where they went to a file.
+        """
         code = self._process.wait()
         self.end()
         return code, self._printed.text(), self._said.text()
@@ -56,11 +86,11 @@ class Tethered:
             with suppress(OSError):
                 self._process.stdin.close()
 
-    def close(self) -> None:
+    def close(self, wait_s: float = CLOSE_S) -> None:
         """Have it ended, and wait a moment for that."""
         self.end()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(CLOSE_S)
+            self._process.wait(wait_s)
 
 
 class _Tail:
@@ -88,10 +118,11 @@ class _Tail:
                     kept -= len(self._lines.popleft())
 
 
-def main(command: list[str]) -> int:
+def main(nice: int, command: list[str]) -> int:
     """Run the command to its end."""
     with suppress(OSError):  # already at the lowest priority, or not allowed to say so
-        os.nice(NICE)
+        os.nice(nice)
+    _adopt_orphans()
     child = subprocess.Popen(  # noqa: S603  # its caller's own
         command, stdin=subprocess.DEVNULL, process_group=0
     )
@@ -99,6 +130,7 @@ def main(command: list[str]) -> int:
         signal.signal(number, lambda *_: _send(child, signal.SIGTERM))
     threading.Thread(target=_end_with_stdin, args=(child,), daemon=True).start()
     code = child.wait()
+    _end_what_is_left(child)
     return 128 - code if code < 0 else code
 
 
@@ -112,11 +144,41 @@ def _end_with_stdin(child: subprocess.Popen[bytes]) -> None:
         _send(child, signal.SIGKILL)
 
 
-def _send(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the command and what it started: they are a process group of their own."""
-    with suppress(ProcessLookupError):
+def _adopt_orphans() -> None:
+    """Have this process be the parent of what the command leaves behind. On Linux only.
+
+    Otherwise that is process 1, which in a container may wait for nobody, and who has ended
+    could not be told from who goes on.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_what_is_left(child: subprocess.Popen[bytes]) -> None:
+    """End what the command started and did not end: it may hold memory of a GPU."""
+    until = time.monotonic() + LEFT_S
+    left = _send(child, signal.SIGTERM)
+    while left and time.monotonic() < until:
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        left = _send(child, 0)
+        time.sleep(0.02)
+    if left:
+        _send(child, signal.SIGKILL)
+
+
+def _send(child: subprocess.Popen[bytes], number: int) -> bool:
+    """Signal the command and what it started: they are a process group of their own.
+
+    :return: whether there is anybody left in it.
+    """
+    try:
         os.killpg(child.pid, number)
+    except (ProcessLookupError, PermissionError):  # macOS denies what has ended already
+        return False
+    return True
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))

@@ -20,8 +20,10 @@ from corpus.errors import EngineFailed
 from corpus.settings import Settings, load
 from corpus.store import Store
 from rag.answerer import Answerer
-from rag.answers import CANNOT_ANSWER, Cite, Passage, Piece, Question
+from rag.answers import CANNOT_ANSWER, Cite, Engine, Passage, Piece, Prepared, Question
+from rag.engines.vllm.generation import Generation
 from rag.live import LiveCorpus
+from rag.scope import Scope
 from tests.conftest import WordHashEncoder
 
 
@@ -30,6 +32,13 @@ class Quoting:
 
     name = "quoting"
     model: str | None = None
+
+    def condense(self, question: Question, scope: Scope) -> str | None:
+        return None
+
+    def prepare(self, question: Question, passages: Sequence[Passage]) -> Prepared:
+        shown = tuple(passages)
+        return Prepared(shown, lambda _: self.generate(question, shown))
 
     def generate(self, question: Question, passages: Sequence[Passage]) -> Iterator[Piece]:
         asked = long_words(question.text)
@@ -112,12 +121,16 @@ def long_words(text: str) -> set[str]:
     return {word for word in re.findall(r"\w+", text.lower()) if len(word) > 3}
 
 
-def service_of(settings: Settings, notes: Path) -> tuple[Answerer, LiveCorpus, Store]:
+def service_of(
+    settings: Settings, notes: Path, generation: Generation | None = None
+) -> tuple[Answerer, LiveCorpus, Store]:
     """The rooms that the HTTP service opens a door to, over a store of the word-hash encoder."""
     store, encoder = Store(settings.store), WordHashEncoder()
     live = LiveCorpus(store, encoder)
-    engines = [Quoting(), Terse(), Silent(), Mute(), Endless(notes), Breaking(), Crashing()]
-    return Answerer(live, encoder, engines, settings.retrieval), live, store
+    engines: list[Engine] = [Quoting(), Terse(), Silent(), Mute(), Endless(notes), Breaking()]
+    engines += [Crashing(), *([generation.engine] if generation else [])]
+    stand_in = Quoting.name if generation else "none"
+    return Answerer(live, encoder, engines, settings.retrieval, stand_in), live, store
 
 
 def events_of(body: str) -> list[tuple[str, dict[str, object]]]:
@@ -136,16 +149,28 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--grace", type=int, default=10)
     parser.add_argument("--every", default="")
+    parser.add_argument("--model", default="", help="talk to a vLLM server with this model")
+    parser.add_argument("--vllm", default="", help="its URL")
     args = parser.parse_args()
     serve_settings = {"port": args.port, "threads": 16, "refresh_every": args.every}
-    settings = load({}, {"store": args.store, "serve": serve_settings})
+    settings = load(
+        {},
+        {
+            "store": args.store,
+            "serve": serve_settings,
+            "generation": {"model": args.model},
+            "vllm": {"urls": args.vllm},
+        },
+    )
 
     from corpus.errors import RagError
     from rag import service
     from rag.server import Service, serve
 
     def build() -> Service:
-        return service.start(*service_of(settings, args.store.parent / "notes"), settings)
+        generation = Generation(settings) if args.model else None
+        rooms = service_of(settings, args.store.parent / "notes", generation)
+        return service.start(*rooms, settings, generation)
 
     try:
         serve(build, settings.serve, ready=lambda url: print(url, flush=True), grace_s=args.grace)

@@ -8,9 +8,11 @@ import pytest
 
 from corpus.errors import BadRequest, EngineFailed, NoSnapshot
 from corpus.types import Mode
-from rag.answerer import Answerer, Cited, Done, Event, Found, Meta, Said
-from rag.answers import CANNOT_ANSWER, Cite, Outcome, Passage, Piece, Question
+from rag.answerer import Answerer
+from rag.answers import CANNOT_ANSWER, Cite, Outcome, Passage, Piece, Prepared, Question
+from rag.events import Cited, Done, Event, Found, Meta, Said
 from rag.live import LiveCorpus
+from rag.scope import Scope
 from tests.conftest import Workbench
 
 QUESTION = Question("How many days of leave?", 5)
@@ -27,8 +29,14 @@ class Scripted:
         self._script = script
         self.shown: list[tuple[Question, Sequence[Passage]]] = []
 
-    def generate(self, question: Question, passages: Sequence[Passage]) -> Iterator[Piece]:
+    def condense(self, question: Question, scope: Scope) -> str | None:
+        return None
+
+    def prepare(self, question: Question, passages: Sequence[Passage]) -> Prepared:
         self.shown.append((question, passages))
+        return Prepared(tuple(passages), self._say)
+
+    def _say(self, _: Scope) -> Iterator[Piece]:
         for step in self._script:
             if isinstance(step, str | Cite):
                 yield step

@@ -28,6 +28,7 @@ from rag.api.context import Context
 from rag.api.openapi import OPERATIONS, document
 from rag.jobs import Jobs
 from rag.live import LiveCorpus
+from rag.requests import AskRequest
 from tests.conftest import WordHashEncoder, Workbench
 from tests.serving import Quoting, events_of, service_of
 
@@ -135,10 +136,16 @@ def test_an_answer_has_the_promised_fields_and_no_others(shared: Service) -> Non
         "engine",
         "model",
         "degraded",
+        "degraded_reason",
         "finish_reason",
         "closest",
         "snapshot",
         "usage",
+        "query",
+        "thoughts",
+        "uncited",
+        "unknown_citations",
+        "withheld",
         "timings_ms",
     ]
     assert list(body["citations"][0]) == [
@@ -153,6 +160,7 @@ def test_an_answer_has_the_promised_fields_and_no_others(shared: Service) -> Non
         "verdict",
         "answer_start",
         "answer_end",
+        "level",
     ]
     assert list(body["citations"][0]["document"]) == ["id", "title"]
     assert list(body["snapshot"]) == ["id", "created", "age_s"]
@@ -338,14 +346,36 @@ BAD_BODIES: list[tuple[bytes, str | None, str]] = [
     (b'{"question": "a", "engine": 3}', "engine", "string"),
     (b'{"question": "a", "engine": "gpt"}', "engine", "there is no engine 'gpt'"),
     (b'{"qestion": "a"}', "qestion", "did you mean 'question'?"),
-    (b'{"question": "a", "colour": 1}', "colour", "allowed: question, k, engine, stream"),
+    (b'{"question": "a", "colour": 1}', "colour", "allowed: question, k, engine, history"),
     (b'{"question": "a", "\\ud800": 1}', "\\ud800", "unknown field"),
     (b'{"question": "a", "where": {}}', "where", "not available yet"),
-    (b'{"question": "a", "history": []}', "history", "not supported"),
-    (b'{"question": "a", "temperature": 0}', "temperature", "does not sample"),
-    (b'{"question": "a", "top_p": 1}', "top_p", "not supported"),
-    (b'{"question": "a", "seed": 1}', "seed", "not supported"),
-    (b'{"question": "a", "max_tokens": 1}', "max_tokens", "not supported"),
+    (b'{"question": "a", "history": [{"role": "user"}]}', "history.0.content", "missing"),
+    (b'{"question": "a", "history": ["x"]}', "history.0", "valid dictionary"),
+    (
+        b'{"question": "a", "history": [{"role": "system", "content": "x"}]}',
+        "history.0.role",
+        "'user' or 'assistant'",
+    ),
+    (
+        b'{"question": "a", "history": [{"role": "user", "content": " "}]}',
+        "history",
+        "history is empty",
+    ),
+    (
+        b'{"question": "a", "history": [%s]}'
+        % b",".join([b'{"role": "user", "content": "x"}'] * 21),
+        "history",
+        "has 21 turns; 20 are taken",
+    ),
+    (b'{"question": "a", "temperature": 2.5}', "temperature", "less than or equal to 2"),
+    (b'{"question": "a", "temperature": "0.5"}', "temperature", "number"),
+    (b'{"question": "a", "top_p": 0}', "top_p", "greater than 0"),
+    (b'{"question": "a", "seed": 1.5}', "seed", "integer"),
+    (b'{"question": "a", "max_tokens": 0}', "max_tokens", "greater than or equal to 1"),
+    (b'{"question": "a", "stop": ["a", "b", "c", "d", "e"]}', "stop", "at most 4"),
+    (b'{"question": "a", "stop": [""]}', "stop.0", "at least 1"),
+    (b'{"question": "a", "style": "poem"}', "style", "'concise'"),
+    (b'{"question": "a", "strict": "yes"}', "strict", "boolean"),
     (b'{"question": "a", "snapshot": "x"}', "snapshot", "current snapshot"),
 ]
 
@@ -902,4 +932,4 @@ def test_openapi_says_what_the_check_does() -> None:
 
     assert schema["schema"]["required"] == ["question"]
     assert schema["schema"]["additionalProperties"] is False
-    assert set(schema["schema"]["properties"]) == {"question", "k", "engine", "stream"}
+    assert set(schema["schema"]["properties"]) == set(AskRequest.model_fields)

@@ -23,6 +23,7 @@ from corpus import errors
 from corpus.errors import RagError
 from corpus.settings import Settings
 from rag.cli import COMMANDS, EXIT_CODES, cli, exit_code, main
+from rag.commands.opening import Opened
 from rag.console import printable, table
 from tests.conftest import WordHashEncoder, Workbench
 from tests.serving import service_of
@@ -63,7 +64,7 @@ def rag(
         return bench.encoder
 
     def open_corpus(settings: Settings, *, embeds: bool = True) -> object:
-        return service_of(settings, bench.folder.parent / "notes")
+        return Opened(*service_of(settings, bench.folder.parent / "notes"), None)
 
     opening = ModuleType("rag.commands.opening")
     opening.open_corpus = open_corpus  # type: ignore[attr-defined]  # what the commands import

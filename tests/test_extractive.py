@@ -16,6 +16,7 @@ from corpus.sentences import sentence_spans
 from corpus.types import Chunk, Scores
 from rag.answers import CANNOT_ANSWER, Cite, Passage, Piece, Question, Sentence
 from rag.engines.extractive import ExtractiveEngine, Quoting
+from rag.scope import Scope
 from rag.evidence import candidates
 from rag.terms import PLAIN_WORDS
 
@@ -51,7 +52,8 @@ def shown() -> list[Passage]:
 def generate(
     question: str, passages: Sequence[Passage], quoting: Quoting | None = None
 ) -> list[Piece]:
-    return list(ExtractiveEngine(quoting).generate(Question(question, 8), passages))
+    prepared = ExtractiveEngine(quoting).prepare(Question(question, 8), passages)
+    return list(prepared.generate(Scope()))
 
 
 def best(question: str) -> str:

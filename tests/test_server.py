@@ -60,14 +60,19 @@ class Server:
             connection.request("GET", path)
             return json.loads(connection.getresponse().read())
 
-    def open_stream(self, engine: str) -> socket.socket:
-        """Ask for a stream and read its first bytes."""
-        body = json.dumps({"question": QUESTION, "engine": engine, "stream": True}).encode()
+    def send(self, engine: str, *, stream: bool) -> socket.socket:
+        """Ask, and read nothing yet."""
+        body = json.dumps({"question": QUESTION, "engine": engine, "stream": stream}).encode()
         client = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         client.sendall(
             b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         )
+        return client
+
+    def open_stream(self, engine: str) -> socket.socket:
+        """Ask for a stream and read its first bytes."""
+        client = self.send(engine, stream=True)
         assert client.recv(64).startswith(b"HTTP/1.1 200")
         return client
 

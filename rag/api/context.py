@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from corpus.settings import Settings
 from corpus.store import Store
@@ -23,4 +25,5 @@ class Context:
     jobs: Jobs
     settings: Settings
     schedule: Schedule | None = None
+    generation: Callable[[], dict[str, Any]] | None = None  # how the generative engine stands
     draining: Draining = field(default_factory=Draining)

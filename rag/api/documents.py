@@ -16,8 +16,8 @@ from corpus.snapshot import DocumentRef, Snapshot
 from corpus.types import LedgerRow
 from rag.api.context import Context
 from rag.api.reading import query_as
-from rag.api.requests import DocumentsQuery, SpanQuery
 from rag.live import info_of
+from rag.requests import DocumentsQuery, SpanQuery
 from rag.wire import Json, snapshot_json
 
 BASE = "/v1/documents/"

@@ -16,11 +16,14 @@ from werkzeug.exceptions import HTTPException
 
 from corpus.errors import (
     BadRequest,
+    DeadlineExceeded,
     EmbeddingMismatch,
     EngineFailed,
+    GivenUp,
     JobRunning,
     ModelUnavailable,
     NoSnapshot,
+    PromptTooLong,
     RagError,
     SnapshotDamaged,
     StoreBusy,
@@ -74,6 +77,9 @@ TABLE: dict[type[RagError], Failure] = {
     ModelUnavailable: Failure(503, "model_unavailable", hint="rag status"),
     StoreNotWritable: Failure(503, "store_not_writable"),
     EngineFailed: Failure(503, "engine_failed"),
+    DeadlineExceeded: Failure(504, "deadline_exceeded"),
+    GivenUp: Failure(499, "client_left"),  # nobody reads it; nginx's status, for the log
+    PromptTooLong: Failure(422, "prompt_too_long"),
     RagError: Failure(500, "internal"),
 }
 

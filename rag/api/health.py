@@ -38,7 +38,16 @@ def blueprint(context: Context) -> Blueprint:
         state = _refresh_json(context)
         if state["problem"]:
             problems.append(state["problem"])
-        response = jsonify(ready=ready, snapshot=snapshot, problems=problems, refresh=state)
+        generation = context.generation() if context.generation else None
+        if generation and generation["problem"]:  # answers are extractive meanwhile
+            problems.append(f"generated answers: {generation['problem']}")
+        response = jsonify(
+            ready=ready,
+            snapshot=snapshot,
+            problems=problems,
+            refresh=state,
+            generation=generation,
+        )
         response.status_code = 200 if ready else 503
         return response
 

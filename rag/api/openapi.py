@@ -1,6 +1,6 @@
 """`/openapi.json`: what can be called, with the schemas that requests are checked by.
 
-The request bodies and parameters come from the models of :mod:`rag.api.requests`, so that
+The request bodies and parameters come from the models of :mod:`rag.requests`, so that
 the description cannot say anything else than the check does. Responses are described in
 ``docs/http.md``.
 """
@@ -13,7 +13,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import BaseModel
 
 from rag import __version__
-from rag.api.requests import AskRequest, DocumentsQuery, SearchRequest, SpanQuery
+from rag.requests import AskRequest, DocumentsQuery, ExplainRequest, SearchRequest, SpanQuery
 from rag.wire import Json
 
 Operation = tuple[str, str, str, type[BaseModel] | None]
@@ -21,6 +21,7 @@ Operation = tuple[str, str, str, type[BaseModel] | None]
 OPERATIONS: tuple[Operation, ...] = (
     ("post", "/v1/ask", "A grounded answer; events when `stream` is true", AskRequest),
     ("post", "/v1/search", "Retrieval only", SearchRequest),
+    ("post", "/v1/explain", "Everything up to generation", ExplainRequest),
     ("get", "/v1/documents", "What was taken in and what was not", DocumentsQuery),
     ("get", "/v1/documents/{id}", "One document, without its text", None),
     ("get", "/v1/documents/{id}/text", "A span of a document's text", SpanQuery),

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from rag.api.context import Context
 from rag.api.reading import body_as
-from rag.api.requests import EmptyRequest
+from rag.requests import EmptyRequest
 
 
 def blueprint(context: Context) -> Blueprint:

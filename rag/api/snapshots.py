@@ -9,7 +9,7 @@ from corpus.fingerprint import check_same
 from corpus.store import SnapshotSummary
 from rag.api.context import Context
 from rag.api.reading import body_as
-from rag.api.requests import EmptyRequest
+from rag.requests import EmptyRequest
 from rag.wire import Json
 
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from corpus.errors import EngineFailed
-from rag.answerer import Cited, Done, Event, Found, Meta, Said
+from rag.events import Asked, Cited, Degraded, Done, Event, Found, Meta, Said, Thinking
 from rag.wire import Json, answer_json, citation_json, passage_json, snapshot_json
 
 PING_S = 1.0  # silence before a comment is sent
@@ -49,10 +49,15 @@ class Draining:
 
 
 class Making:
-    """An answer being made in its own thread, ahead of its reader by at most AHEAD events."""
+    """An answer being made in its own thread, ahead of its reader by at most AHEAD events.
 
-    def __init__(self, events: Callable[[], Iterator[Event]]) -> None:
-        self._events = events
+    :param end: called when nobody reads on; ends whatever the making waits for.
+    """
+
+    def __init__(
+        self, events: Callable[[], Iterator[Event]], end: Callable[[], None] = lambda: None
+    ) -> None:
+        self._events, self._end = events, end
         self._queue = queue.Queue[Event | Exception](AHEAD)
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._make, daemon=True)
@@ -72,6 +77,7 @@ class Making:
     def give_up(self) -> None:
         """Nobody reads on: end the making of the answer."""
         self._given_up.set()
+        self._end()
 
     def _make(self) -> None:
         try:
@@ -137,25 +143,30 @@ def event_stream(
 
 def written(event: Event) -> str:
     """An event as it goes over the wire."""
-    match event:
-        case Meta():
-            return _text(
-                "meta",
-                {
-                    "id": event.id,
-                    "engine": event.engine,
-                    "model": event.model,
-                    "snapshot": snapshot_json(event.snapshot),
-                },
-            )
-        case Found():
-            return _text("passages", {"passages": [passage_json(one) for one in event.passages]})
-        case Said():
-            return _text("token", {"text": event.text})
-        case Cited():
-            return _text("citation", citation_json(event.citation))
-        case Done():
-            return _text("done", answer_json(event.answer))
+    name, body = _FORMS[type(event)]
+    return _text(name, body(event))
+
+
+def _meta(event: Meta) -> Json:
+    return {
+        "id": event.id,
+        "engine": event.engine,
+        "model": event.model,
+        "snapshot": snapshot_json(event.snapshot),
+    }
+
+
+_FORMS: dict[type[Event], tuple[str, Callable[[Any], Json]]] = {
+    Meta: ("meta", _meta),
+    Asked: ("query", lambda event: {"text": event.query}),
+    Found: ("passages", lambda event: {"passages": [passage_json(p) for p in event.passages]}),
+    Degraded: ("degraded", lambda event: {"engine": event.engine, "reason": event.reason}),
+    Thinking: ("thought", lambda event: {"text": event.text}),
+    Said: ("token", lambda event: {"text": event.text}),
+    Cited: ("citation", lambda event: citation_json(event.citation)),
+    Done: ("done", lambda event: answer_json(event.answer)),
+}
+"""The name of each event in a stream, and its data."""
 
 
 def has_left(connection: socket.socket | None) -> bool:

@@ -1,17 +1,62 @@
-"""What ``rag ask``, ``rag search`` and ``rag serve`` share: a corpus that answers."""
+"""What the commands that answer share: a corpus, the engines, and what runs beside them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 from corpus.embedding import SentenceTransformerEncoder
 from corpus.errors import SettingsError
 from corpus.settings import Settings
 from corpus.store import Store
 from rag.answerer import Answerer
+from rag.answers import Engine
 from rag.engines.extractive import ExtractiveEngine, Quoting
 from rag.live import LiveCorpus
 
+if TYPE_CHECKING:
+    from rag.engines.vllm.generation import Generation
 
-def open_corpus(settings: Settings, *, embeds: bool = True) -> tuple[Answerer, LiveCorpus, Store]:
+ENGINES = ("extractive", "vllm")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A corpus that answers."""
+
+    answerer: Answerer
+    live: LiveCorpus
+    store: Store
+    generation: Generation | None  # where a generative engine is asked for
+
+    def load_model(self) -> None:
+        """Have the prompt format of the model ready, which explaining needs.
+
+        :raises ModelUnusable: when it is not to be had.
+        """
+        if self.generation is not None:
+            self.generation.load_model()
+
+    def connect(self) -> None:
+        """Have a vLLM server ready that runs already, for a single question.
+
+        :raises EngineUnavailable: when none answers; :raises SettingsError: when none is named.
+        """
+        if self.generation is not None:
+            self.generation.connect()
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self.generation is not None:
+            self.generation.close()
+
+
+def open_corpus(settings: Settings, *, embeds: bool = True) -> Opened:
     """Make everything ready to open the corpus; the first use opens it.
 
     :param embeds: whether the embedding model will be needed; without, it is never loaded.
@@ -22,9 +67,22 @@ def open_corpus(settings: Settings, *, embeds: bool = True) -> tuple[Answerer, L
     live = LiveCorpus(store, encoder, probe=embeds)
     answers = settings.answer
     quoting = Quoting(max_quotes=answers.max_quotes, min_confidence=answers.min_confidence)
-    engine = ExtractiveEngine(quoting)
-    if answers.engine != engine.name:
+    engines: list[Engine] = [ExtractiveEngine(quoting)]
+    generation = _generation(settings)
+    if generation is not None:
+        engines.insert(0 if answers.engine == "vllm" else 1, generation.engine)
+    return Opened(Answerer(live, encoder, engines, settings.retrieval), live, store, generation)
+
+
+def _generation(settings: Settings) -> Generation | None:
+    """The generative engine, where the settings ask for it or name a server for it."""
+    engine = settings.answer.engine
+    if engine not in ENGINES:
         raise SettingsError(
-            f"there is no engine {answers.engine!r} (answer.engine); this version has {engine.name}"
+            f"there is no engine {engine!r} (answer.engine); this version has {', '.join(ENGINES)}"
         )
-    return Answerer(live, encoder, [engine], settings.retrieval), live, store
+    if engine != "vllm" and not settings.vllm.urls:
+        return None
+    from rag.engines.vllm.generation import Generation
+
+    return Generation(settings)

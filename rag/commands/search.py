@@ -32,7 +32,7 @@ def command(session: Session, query: str, k: int, mode: str) -> None:
     from rag.wire import search_json
 
     settings = session.settings()
-    answerer, _, _ = open_corpus(settings, embeds=Mode(mode) is not Mode.WORDS)
+    answerer = open_corpus(settings, embeds=Mode(mode) is not Mode.WORDS).answerer
     text = checked(query, settings.serve.max_question_chars, "query")
     result = answerer.search(text, k, Mode(mode))
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--host", help="Address to listen on; default: 127.0.0.1.")
 @click.option("--port", type=int, help="Port to listen on; default: 8000.")
-@click.option("--engine", metavar="NAME", help="What makes the answers; default: extractive.")
+@click.option("--engine", metavar="NAME", help="extractive or vllm; default: extractive.")
+@click.option("--model", metavar="NAME", help="The model of vllm: a hub id or a folder.")
+@click.option("--vllm-url", multiple=True, metavar="URL", help="A vLLM server; repeatable.")
+@click.option("--vllm-bin", metavar="PATH", help="The command `vllm` of another environment.")
 @click.option("--refresh-every", metavar="INTERVAL", help="Refresh while serving, e.g. 15m.")
 @click.option("--refresh-cron", metavar="EXPRESSION", help="Refresh when due, e.g. '0 * * * *'.")
 @with_session
@@ -25,6 +28,9 @@ def command(
     host: str | None,
     port: int | None,
     engine: str | None,
+    model: str | None,
+    vllm_url: tuple[str, ...],
+    vllm_bin: str | None,
     refresh_every: str | None,
     refresh_cron: str | None,
 ) -> None:
@@ -35,12 +41,21 @@ def command(
     \b
         rag serve
         rag serve --port 9000 --refresh-every 15m
+        rag serve --engine vllm --model google/gemma-2-9b-it
+
+    With the engine vllm a vLLM server is started and kept running, unless --vllm-url names
+    one; until it is ready, and whenever it is not, answers are extractive and say so.
     """
     from rag.server import Service, serve
 
     flags = {"host": host, "port": port, "refresh_every": refresh_every}
     settings = session.settings(
-        {"serve": {**flags, "refresh_cron": refresh_cron}, "answer": {"engine": engine}}
+        {
+            "serve": {**flags, "refresh_cron": refresh_cron},
+            "answer": {"engine": engine},
+            "generation": {"model": model},
+            "vllm": {"urls": vllm_url or None, "bin": vllm_bin},
+        }
     )
     _check_schedule(settings.serve)
 
@@ -48,8 +63,8 @@ def command(
         from rag.commands.opening import open_corpus
         from rag.service import start
 
-        answerer, live, store = open_corpus(settings)
-        return start(answerer, live, store, settings)
+        opened = open_corpus(settings)
+        return start(opened.answerer, opened.live, opened.store, settings, opened.generation)
 
     serve(build, settings.serve, ready=lambda url: session.console.note(_greeting(url)))
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
-from rag.answers import CANNOT_ANSWER, Cite, Passage, Piece, Question
+from rag.answers import CANNOT_ANSWER, Cite, Passage, Piece, Prepared, Question
 from rag.evidence import Candidate, candidates, confidence
+from rag.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,18 @@ class ExtractiveEngine:
         """None is used."""
         return None
 
-    def generate(self, question: Question, passages: Sequence[Passage]) -> Iterator[Piece]:
+    def condense(self, question: Question, scope: Scope) -> str | None:
+        """It rewrites nothing."""
+        return None
+
+    def prepare(self, question: Question, passages: Sequence[Passage]) -> Prepared:
+        """Show all passages; there is no prompt."""
+        shown = tuple(passages)
+        return Prepared(shown, partial(self._quote, question, shown))
+
+    def _quote(
+        self, question: Question, passages: Sequence[Passage], _: Scope
+    ) -> Iterator[Piece]:
         """Yield each chosen sentence and its citation, or :data:`CANNOT_ANSWER` alone.
 
         The passage with the best sentence comes first; sentences of one passage follow

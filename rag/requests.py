@@ -11,9 +11,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from corpus.types import Mode, Status
+from rag.answers import Speaker, Style
 
 MAX_K = 100
 MAX_PAGE = 1000
+MAX_STOPS = 4
+MAX_STOP_CHARS = 64
+MAX_TOKENS = 32_768
 
 
 class Body(BaseModel):
@@ -25,12 +29,48 @@ class Body(BaseModel):
 K = Annotated[int, Field(ge=1, le=MAX_K)]
 
 
-class AskRequest(Body):
-    """What `/v1/ask` takes."""
+class TurnBody(Body):
+    """Something that was said before the question."""
+
+    role: Annotated[Speaker, Field(strict=False)]
+    content: str
+
+
+class ExplainRequest(Body):
+    """What `/v1/explain` takes: what `/v1/ask` takes, but for the form of the answer."""
 
     question: str = Field(description="What is asked.")
     k: K | None = Field(None, description="Passages to retrieve; the setting answer.k by default.")
     engine: str | None = Field(None, description="The engine; the setting answer.engine by default")
+    history: list[TurnBody] = Field([], description="What was said before, oldest first.")
+    style: Annotated[Style | None, Field(strict=False)] = Field(
+        None, description="How the answer reads; the setting generation.style by default."
+    )
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        None, description="Of sampling; without effect on the extractive engine, as the next four."
+    )
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Of sampling."
+    )
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = Field(
+        None, description="Of sampling."
+    )
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = Field(
+        None, description="Tokens of the answer at most; the setting generation.max_tokens."
+    )
+    stop: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARS)]],
+        Field(max_length=MAX_STOPS),
+    ] = Field([], description="Texts that end the answer where they would come.")
+    adapter: str | None = Field(None, description="Name of a LoRA adapter of the engine vllm.")
+    strict: bool | None = Field(
+        None, description="Say only sentences whose citations hold them up; answer.strict."
+    )
+
+
+class AskRequest(ExplainRequest):
+    """What `/v1/ask` takes."""
+
     stream: bool = Field(False, description="Answer as server-sent events.")
 
 

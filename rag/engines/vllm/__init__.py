@@ -1,0 +1,1 @@
+"""The engine that generates through vLLM; it never imports it."""

@@ -1,0 +1,1 @@
+"""Prompts: from a question and its passages to the exact tokens that a model is sent."""
