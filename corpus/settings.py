@@ -210,7 +210,7 @@ class ServeSettings(Section):
         8000, description="Port to listen on; 0 picks a free one."
     )
     threads: Annotated[int, Field(ge=2, le=256)] = Field(
-        16, description="Requests answered at once; an open stream holds one."
+        64, description="Requests answered at once; an open stream holds one."
     )
     max_question_chars: Annotated[int, Field(ge=1)] = Field(
         4000, description="A longer question is refused. Characters."

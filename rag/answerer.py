@@ -103,7 +103,7 @@ class Answerer:
         self, question: Question, engine: str | None = None, scope: Scope | None = None
     ) -> Answer:
         """Answer a question at once; see :meth:`stream`."""
-        *_, last = self.stream(question, engine, scope)
+        *_, last = self.stream(question, engine, scope, shows=False)
         if not isinstance(last, Done):
             raise RuntimeError("an answer ended without its last event")
         return last.answer
@@ -135,10 +135,17 @@ class Answerer:
         )
 
     def stream(
-        self, question: Question, engine: str | None = None, scope: Scope | None = None
+        self,
+        question: Question,
+        engine: str | None = None,
+        scope: Scope | None = None,
+        *,
+        shows: bool = True,
     ) -> Iterator[Event]:
         """Answer a question step by step: see :mod:`rag.events`. Meta first, Done last.
 
+        :param shows: whether the caller shows what is said as it comes. What was shown cannot
+            be unsaid; without, another engine can stand in to the end.
         :raises BadRequest: when there is no engine of that name, or the question leaves the
             model no room.
         :raises CorpusError: when there is no snapshot that can be searched.
@@ -160,7 +167,7 @@ class Answerer:
             yield Found(prepared.shown)
             yield from composer.compose(prepared, scope)
         except EngineFailed as error:
-            stand_in = self._stand_in(chosen, composer, error)
+            stand_in = self._stand_in(chosen, error, said=shows and composer.has_said)
             if not composer.shown:
                 yield Found(found)
             yield Degraded(stand_in.name, str(error))
@@ -170,14 +177,14 @@ class Answerer:
         watch.lap("generate")
         yield Done(composer.answer(watch.laps()))
 
-    def _stand_in(self, chosen: Engine, composer: Composer, error: EngineFailed) -> Engine:
+    def _stand_in(self, chosen: Engine, error: EngineFailed, *, said: bool) -> Engine:
         """The engine that answers in place of a broken one, as long as nothing was said.
 
         :raises EngineFailed: the error itself, where none can.
         """
-        if self._fallback is None or chosen is self._fallback or composer.has_said:
+        if self._fallback is None or chosen is self._fallback or said:
             raise error
-        log.warning("%s stands in for %s: %s", self._fallback.name, chosen.name, error)
+        log.info("%s stands in for %s: %s", self._fallback.name, chosen.name, error)
         return self._fallback
 
     def _query(self, question: Question, engine: Engine, scope: Scope, watch: _Watch) -> str:

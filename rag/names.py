@@ -23,11 +23,11 @@ class Name:
     begins: bool  # the first word of a sentence
 
 
-_WORD = re.compile(r"\w+(?:'[^\W\d_]+)?")
+_WORD = re.compile(r"[^\W぀-ヿ㐀-鿿]+(?:'[^\W\d_]+)?")
 _KATAKANA = re.compile(r"[ァ-ヺー]{3,}")
 _POSSESSIVE = re.compile(r"'s$", re.IGNORECASE)
 _BOUNDARY = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
-_BEGINS_AFTER = ".!?:;。！？"
+_BEGINS_AFTER = ".!?:;。！？¿¡"
 _COMMON_END = re.compile(r"(?:[^auios]s|tion|ment|ness|ity|ance|ence|ing|ship|hood)$")
 _OPENING = (
     "according additionally already although because besides both each either every everyone "
@@ -40,7 +40,7 @@ _OPENING = (
     "whether within yes yet"
 )
 _NO_NAMES = PLAIN_WORDS.union(_OPENING.split())
-_ENGLISH = "the of and to in is was were are for on by with that from it its as at has have a an"
+_ENGLISH = "the of and to is was were for by with that from its this which"
 _GERMAN = "der das und ist ein eine mit für nicht wird werden sich auch auf dem den zu im von bei"
 _LANGUAGES = {"english": frozenset(_ENGLISH.split()), "german": frozenset(_GERMAN.split())}
 _SHORTEST_STEM, _LONGEST_ENDING = 4, 3

@@ -13,8 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-Reading = tuple[str, ...]
-"""Values that must all stand in a text: ``("10", "#7", "2025")``; ``#7`` is July."""
+from rag.numerals import NUMBER_WORDS, POWERS, SUFFIXES, Reading, readings, shifted, spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Quantity:
     text: str
     start: int
     end: int
-    readings: tuple[Reading, ...]  # any of them may be meant
+    readings: tuple[Reading, ...]  # any may be meant; a date is ("10", "#7", "2025"), # a month
     unit: str | None = None  # of a short list, else None
     weak: bool = False  # "one", "first": counts where it stands, proves nothing where it does not
 
@@ -39,30 +38,13 @@ class Quantity:
         return self.unit is None or None in units or self.unit in units
 
 
-_MONTHS = "january february march april may june july august september october november december"
-_ABBREVIATED = "Jan Feb Mar Apr Jun Jul Aug Sept Sep Oct Nov Dec"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
-    rf"(?:(?i:{'|'.join(m for m in _MONTHS.split() if m not in ('march', 'may'))})"
-    rf"|March|MARCH|May|MAY|{'|'.join(_ABBREVIATED.split())})\b\.?"
+    r"(?:(?i:january|february|april|june|july|august|september|october|november|december)"
+    r"|March|MARCH|May|MAY|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?"
 )
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ORDINALS = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-    "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-).split()
-_WORDS = {
-    **{word: number for number, word in enumerate(_SMALL)},
-    **{word: 10 * number for number, word in enumerate(_TENS, start=2)},
-    **{word: number for number, word in enumerate(_ORDINALS, start=1)},
-}
-_TIMES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_SUFFIXES = {"k": 3, "m": 6, "mn": 6, "b": 9, "bn": 9, "tn": 12}  # $5m, 3bn
-_WEAK = {"one", "first", "second"}
-_UNIT_WORDS = """
+_WEAK = ("one", "first", "second")
+_UNIT_LINES = """
     %: % percent pct percentage | day: day days | week: week weeks | month: month months
     | year: year years yr yrs | hour: hour hours hr hrs | minute: minute minutes min mins
     | second: second seconds sec secs | decade: decade decades | century: century centuries
@@ -78,25 +60,26 @@ _UNIT_WORDS = """
 """
 _UNITS = {
     word: name.strip()
-    for line in _UNIT_WORDS.split("|")
+    for line in _UNIT_LINES.split("|")
     for name, _, words in [line.partition(":")]
     for word in words.split()
-}
-_WORD = "|".join(sorted([*_WORDS, *_TIMES], key=len, reverse=True))
+} | {"per cent": "%"}
 _UNIT_AHEAD = r"(?:(?=[ -]?(?P<{}>per\ cent|[%°]?[A-Za-z]+|%)))?"
+_WORD = "|".join(NUMBER_WORDS)
+_DAY = r"\d\d?(?:st|nd|rd|th)?"
 _SCAN = re.compile(
     rf"""
       (?<![\w.,:/]) (?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d) (?!\w)
     | (?<![\w.,:/]) (?P<first>\d\d?)(?P<mark>[/.])(?P<second>\d\d?)(?P=mark)(?P<then>\d{{4}}) (?!\w)
-    | (?:(?<![\w.,:/]) (?P<before>\d\d?)(?:st|nd|rd|th)?\ (?:of\ )?)?
-      \b(?P<named>{_MONTH}) (?:\ (?P<after>\d\d?)(?:st|nd|rd|th)?(?!\w|[.,:]\d))?
+    | (?:(?<![\w.,:/]) (?P<before>{_DAY})\ (?:of\ )?)?
+      \b(?P<named>{_MONTH}) (?:\ (?P<after>{_DAY})(?!\w|[.,:]\d))?
       (?:,?\ (?P<in>\d{{4}})(?!\w|[.,:]\d))?
-    | (?<![A-Za-zÀ-ɏͰ-ӿ\d_.,:/]) (?P<sign>-(?=[\d$€£¥]))? (?:(?P<currency>[$€£¥])\ ?)?
-      (?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?![\d,])
+    | (?<![A-Za-zÀ-ɏͰ-ӿ\d_.,:/]) (?:[vV](?=\d+\.\d))? (?P<sign>-(?=[\d$€£¥]))? (?:(?P<currency>[$€£¥])\ ?)?
+      (?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?![\d,]\d)
         | \d{{1,3}}(?:\ \d{{3}})+(?!\d|[.,:]\d)
         | \d+(?:[.,:/]\d+)*) (?P<tail>[A-Za-z]*) (?P<moon>月)?
-      (?:[ -](?P<times>hundred|thousand|million|billion|trillion)\b)? {_UNIT_AHEAD.format("unit")}
-    | (?<![\w]) (?i:(?P<words>(?:{_WORD})(?:(?:-|\ and\ |\ )(?:{_WORD}))*)) (?!\w)
+      (?:[ -](?P<times>{"|".join(POWERS)})\b)? {_UNIT_AHEAD.format("unit")}
+    | (?<!\w)(?<!non-) (?i:(?P<words>(?:{_WORD})(?:(?:-|\ and\ |\ )(?:{_WORD}))*)) (?!\w)
       {_UNIT_AHEAD.format("unit_of_words")}
     """,
     re.VERBOSE,
@@ -129,112 +112,52 @@ def _read(match: re.Match[str]) -> Iterator[Quantity]:
     elif match["digits"]:
         yield from _number(match)
     else:
-        for value, weak in _spoken(re.split(r"[- ]", match["words"].lower())):
-            unit = _UNITS.get((match["unit_of_words"] or "").lower())
-            yield _quantity(match, [(str(value),)], unit=unit, weak=weak)
+        words = re.split(r"[- ]", match["words"].lower())
+        unit = _UNITS.get((match["unit_of_words"] or "").lower())
+        for value, length in spoken(words):
+            weak = length == 1 and words[0] in _WEAK
+            yield _quantity(match, [(str(value),)], unit, weak=weak)
 
 
 def _quantity(
-    match: re.Match[str], readings: list[Reading], unit: str | None = None, *, weak: bool = False
+    match: re.Match[str], meant: list[Reading], unit: str | None = None, *, weak: bool = False
 ) -> Quantity:
-    return Quantity(match.group().strip(), match.start(), match.end(), tuple(readings), unit, weak)
+    text = match.group().strip()
+    if unit and (match["unit"] or match["unit_of_words"]):
+        text = match.string[match.start() : max(match.end("unit"), match.end("unit_of_words"))]
+    return Quantity(text, match.start(), match.end(), tuple(meant), unit, weak)
 
 
 def _date(day: str | None, month: int, year: str | None) -> Reading:
-    return tuple(part for part in (_plain(day), f"#{month}", _plain(year)) if part)
+    parts = (shifted(day) if day else "", f"#{month}", year or "")
+    return tuple(part for part in parts if part)
 
 
 def _named_date(match: re.Match[str]) -> Quantity:
-    month = next(
-        n
-        for n, name in enumerate(_MONTHS.split(), start=1)
-        if name[:3] == match["named"][:3].lower()
-    )
-    alone = not (match["before"] or match["after"] or match["in"])
-    begins = match.string[: match.start()].rstrip(" \"'(")[-1:] in ("", ".", "!", "?", ":")
-    days = tuple(day for day in (_plain(match["before"]), _plain(match["after"])) if day)
-    reading = (*days, *_date(None, month, match["in"]))
+    month = _MONTHS.index(match["named"][:3].lower()) + 1
+    days = [day.rstrip("stndrh") for day in (match["before"], match["after"]) if day]
+    alone = not days and not match["in"]
+    begins = match.string[: match.start()][-4:].rstrip(" \"'(")[-1:] in ("", ".", "!", "?", ":")
+    reading = (*map(shifted, days), *_date(None, month, match["in"]))
     return _quantity(match, [reading], weak=alone and begins and month in (3, 5))
 
 
 def _number(match: re.Match[str]) -> Iterator[Quantity]:
     """A number in digits, unless the letters after it make it part of a name."""
-    tail, sign = match["tail"].lower(), match["sign"] or ""
+    digits, tail, sign = match["digits"], match["tail"].lower(), match["sign"] or ""
     unit = _UNITS.get(match["currency"] or (match["unit"] or "").lower())
-    if match["moon"]:
-        yield _quantity(match, [(f"#{int(match['digits'])}",)] if match["digits"].isdigit() else [])
+    places = POWERS.get(match["times"] or "", 0)
+    if match["moon"] and not tail:
+        yield _quantity(match, [(f"#{shifted(digits)}",)])
         return
-    if tail == "s":
-        yield _quantity(match, [(match["digits"] + "s",)])
+    if tail == "s":  # the 1990s
+        yield _quantity(match, [(digits + tail,)])
         return
-    places = _TIMES.get(match["times"] or "", 0)
-    if tail in _SUFFIXES and (match["currency"] or tail in ("k", "mn", "bn", "tn")):
-        places = _SUFFIXES[tail]
+    if tail in SUFFIXES and (match["currency"] or tail in ("k", "mn", "bn", "tn")):
+        places = SUFFIXES[tail]
     elif tail in _UNITS:
         unit = unit or _UNITS[tail]
     elif tail not in ("", "st", "nd", "rd", "th"):
         return
-    readings = [
-        tuple(sign + _shifted(value, places) for value in one) for one in _readings(match["digits"])
-    ]
-    yield _quantity(match, readings, unit)
-
-
-def _readings(digits: str) -> list[Reading]:
-    """What a run of digits and the marks in it can mean."""
-    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", digits):
-        return [(digits.replace(",", ""),)]
-    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}", digits):
-        return [(digits.replace(".", "").replace(",", "."),)]
-    if re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits):
-        return [(digits,), (digits.replace(".", ""),)]
-    if re.fullmatch(r"\d+,\d+", digits):
-        return [(digits.replace(",", "."),), tuple(digits.split(","))]
-    if " " in digits:
-        return [(digits.replace(" ", ""),), tuple(digits.split())]
-    if re.search(r"[,/]", digits):
-        return [(digits,), tuple(re.split(r"[,/]", digits))]
-    return [(digits,)]
-
-
-def _plain(value: str | None) -> str:
-    return _shifted(value, 0) if value else ""
-
-
-def _shifted(value: str, places: int) -> str:
-    """A decimal times ten to the power of ``places``, without zeros that say nothing."""
-    if not re.fullmatch(r"\d+(?:\.\d+)?", value):
-        return value.lstrip("0")
-    whole, _, fraction = value.partition(".")
-    fraction = fraction.ljust(places, "0")
-    whole, fraction = (whole + fraction[:places]).lstrip("0") or "0", fraction[places:]
-    return f"{whole}.{fraction}" if fraction.strip("0") else whole
-
-
-def _spoken(words: list[str]) -> Iterator[tuple[int, bool]]:
-    """The numbers that a run of number words says, each with whether it is weak."""
-    total, current = 0, None
-    said: list[str] = []
-    for word in [*(word for word in words if word != "and"), ""]:
-        if current is not None and not _continues(current, word):
-            yield total + current, len(said) == 1 and said[0] in _WEAK
-            total, current, said = 0, None, []
-        if word in _WORDS:
-            current = (current or 0) + _WORDS[word]
-        elif current is None:
-            continue
-        elif word == "hundred":
-            current *= 100
-        else:
-            total, current = total + current * 10 ** _TIMES[word], 0
-        said.append(word)
-
-
-def _continues(current: int, word: str) -> bool:
-    """Whether a word goes on with the number said so far: ``twenty`` with ``seven``."""
-    if word in _TIMES:
-        return word != "hundred" or 0 < current < 100
-    if word not in _WORDS:
-        return False
-    room = 100 if current % 100 == 0 else 10 if current % 10 == 0 and current % 100 >= 20 else 0
-    return 0 < _WORDS[word] < room
+    meant = [tuple(sign + shifted(value, places) for value in one) for one in readings(digits)]
+    yield _quantity(match, meant, unit)

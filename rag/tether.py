@@ -1,12 +1,12 @@
 """Run a command, and end it when whoever started it is gone.
 
-    python -m rag.tether NICENESS COMMAND...
+    python -m rag.tether NICENESS SECONDS COMMAND...
 
 The one who starts this holds the other end of its standard input. When that end closes,
 however its holder ended, the command is sent SIGTERM, and SIGKILL where it does not heed
-that, and so is whatever it started; nothing is left running behind a server that was
-killed. Where the command ends by itself, what it started is ended as well. The exit code is
-the command's, and 128 plus the signal where it was ended by one.
+that within so many seconds; nothing is left running behind a server that was killed. However
+the command ends, whatever it started is ended as well. The exit code is the command's, and
+128 plus the signal where it was ended by one.
 
 :class:`Tethered` is the other end: a command started this way.
 """
@@ -39,6 +39,7 @@ class Tethered:
     """A command that ends with this process.
 
     :param nice: by how much its priority is below that of this process.
+    :param heed_s: seconds that it is given to end in order.
     :param output: a file to which all that it says is appended; None: it is kept in memory,
         the last part of it, for :meth:`wait`.
     :param environment: its environment; None: that of this process.
@@ -49,13 +50,14 @@ class Tethered:
         command: Sequence[str],
         *,
         nice: int = NICE,
+        heed_s: int = HEED_S,
         output: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         with ExitStack() as stack:
             file = None if output is None else stack.enter_context(output.open("ab"))
             self._process = subprocess.Popen(  # noqa: S603  # our own command line
-                [sys.executable, "-m", "rag.tether", str(nice), *command],
+                [sys.executable, "-m", "rag.tether", str(nice), str(heed_s), *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if file is None else file,
                 stderr=subprocess.PIPE if file is None else file,
@@ -118,7 +120,7 @@ class _Tail:
                     kept -= len(self._lines.popleft())
 
 
-def main(nice: int, command: list[str]) -> int:
+def main(nice: int, heed_s: int, command: list[str]) -> int:
     """Run the command to its end."""
     with suppress(OSError):  # already at the lowest priority, or not allowed to say so
         os.nice(nice)
@@ -128,20 +130,20 @@ def main(nice: int, command: list[str]) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _send(child, signal.SIGTERM))
-    threading.Thread(target=_end_with_stdin, args=(child,), daemon=True).start()
+    threading.Thread(target=_end_with_stdin, args=(child, heed_s), daemon=True).start()
     code = child.wait()
     _end_what_is_left(child)
     return 128 - code if code < 0 else code
 
 
-def _end_with_stdin(child: subprocess.Popen[bytes]) -> None:
+def _end_with_stdin(child: subprocess.Popen[bytes], heed_s: int) -> None:
     while os.read(0, 4096):
         pass
     _send(child, signal.SIGTERM)
     try:
-        child.wait(HEED_S)
+        child.wait(heed_s)
     except subprocess.TimeoutExpired:
-        _send(child, signal.SIGKILL)
+        child.kill()
 
 
 def _adopt_orphans() -> None:
@@ -181,4 +183,4 @@ def _send(child: subprocess.Popen[bytes], number: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

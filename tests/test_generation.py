@@ -406,14 +406,17 @@ def test_a_stream_says_that_another_engine_stands_in(talks: Talks) -> None:
 def test_an_engine_that_breaks_after_it_said_something_ends_the_stream_with_an_error(
     talks: Talks,
 ) -> None:
-    """What was said cannot be unsaid. Without a stream nothing was said yet: see the faults."""
+    """What was shown cannot be unsaid; without a stream nothing was."""
     talk = talks()
     talk.fake.fault = "reset"
 
     names = [name for name, _ in events_of(talk.ask(stream=True).text)]
+    body = talk.answer()
 
     assert names[-1] == "error"
     assert "done" not in names
+    assert (body["engine"], body["degraded"]) == ("extractive", True)
+    assert body["answer"].startswith(LEAVE)
 
 
 def test_what_was_said_by_the_deadline_stands_and_says_so(talks: Talks) -> None:
@@ -444,7 +447,7 @@ def test_every_request_ends_by_its_deadline_and_every_stream_with_done_or_error(
             ends = [name for name, _ in events_of(text) if name in ("done", "error")]
             assert len(ends) == 1, text
         else:
-            assert response.status_code in (200, 503, 504), text
+            assert response.status_code == 200, text
         return took
 
     with ThreadPoolExecutor(10) as pool:

@@ -6,18 +6,27 @@ Skipped where Chromium or Playwright is absent; `apt-get install chromium` and
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rag.answers import Prepared, Question, SnapshotInfo, Thought
+from rag.api.stream import written as as_sent
+from rag.composing import Composer
+from rag.events import Done, Meta
+from rag.scope import Scope
 from tests.conftest import Workbench
+from tests.fake_vllm import FakeVllm
+from tests.talking import folder_of
 from tests.test_server import Server, serving, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request, Route
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = [
@@ -79,8 +88,9 @@ class Visit:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.requested: list[str] = []
+        self.sent: list[dict[str, Any]] = []  # bodies of questions
         self.complaints: list[str] = []
-        page.on("request", lambda request: self.requested.append(request.url))
+        page.on("request", self._note)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
@@ -94,6 +104,14 @@ class Visit:
     def text(self, selector: str) -> str:
         return self.page.locator(selector).inner_text()
 
+    def shown(self, selector: str) -> bool:
+        return self.page.locator(selector).is_visible()
+
+    def _note(self, request: Request) -> None:
+        self.requested.append(request.url)
+        if request.url.endswith("/v1/ask"):
+            self.sent.append(json.loads(request.post_data or "{}"))
+
 
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visit]:
@@ -104,6 +122,46 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
     page.close()
     assert all(url.startswith(server.url) for url in visit.requested)
     assert visit.complaints == []
+
+
+@pytest.fixture(scope="module")
+def writer(
+    corpus: Workbench, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, FakeVllm]]:
+    """A service that has a model, and the vLLM that it asks, which says what it is told to."""
+    model = folder_of(tmp_path_factory.mktemp("model"))
+    with FakeVllm() as fake:
+        arguments = ("--model", str(model), "--vllm", fake.url)
+        with serving(corpus.store.path, *arguments) as server:
+            until(lambda: server.get("/readyz")["generation"]["ready"])
+            yield server, fake
+
+
+@dataclass
+class Written:
+    """A page whose questions go to the model."""
+
+    visit: Visit
+    fake: FakeVllm
+    more: dict[str, object]  # fields that are added to every question
+
+
+@pytest.fixture
+def written(browser: Browser, writer: tuple[Server, FakeVllm]) -> Iterator[Written]:
+    server, fake = writer
+    page = browser.new_page()
+    page.set_default_timeout(10_000)
+    written = Written(Visit(page, server.url), fake, {"engine": "vllm"})
+
+    def to_the_model(route: Route) -> None:
+        asked = json.loads(route.request.post_data or "{}")
+        route.continue_(post_data=json.dumps({**asked, **written.more}))
+
+    page.route("**/v1/ask", to_the_model)
+    yield written
+    page.close()
+    fake.fault = ""
+    assert written.visit.complaints == []
 
 
 def test_a_question_is_answered_with_sources_that_can_be_read(visit: Visit) -> None:
@@ -255,6 +313,201 @@ def test_the_footer_names_the_snapshot_and_its_state(visit: Visit, corpus: Workb
     until(lambda: visit.text("#ready") == "Ready")
 
     assert corpus.store.require_current()[:12] in visit.text("#snapshot")
+
+
+# ---- a conversation ----------------------------------------------------------------------------
+
+FOLLOW_UP = "And is that for every employee?"
+
+
+def test_a_follow_up_question_takes_the_conversation_along_and_shows_what_was_searched_for(
+    visit: Visit,
+) -> None:
+    visit.ask(QUESTION)
+    said = visit.text("#answer")
+    assert not visit.shown("#searched")
+
+    visit.ask(FOLLOW_UP)
+
+    first, second = visit.sent
+    assert first["history"] == []
+    assert [(one["role"], one["content"]) for one in second["history"]] == [
+        ("user", QUESTION),
+        ("assistant", f"{LEAVE} [1]"),
+    ]
+    assert said.startswith(LEAVE)
+    assert visit.text("#searched") == f"Searched for: {QUESTION} {FOLLOW_UP}"
+    assert visit.text("#asked") == FOLLOW_UP
+    assert visit.text("#turns summary") == QUESTION
+    assert visit.page.get_by_label("Question").input_value() == ""
+
+
+def test_what_was_answered_before_can_be_read_again_with_its_sources(visit: Visit) -> None:
+    visit.ask(QUESTION)
+    visit.ask("Which register do visitors sign, the golden visitor register?")
+
+    visit.page.locator("#turns summary").click()
+    assert LEAVE in visit.text("#turns .said")
+    visit.page.locator("#turns .marker").click()
+
+    mark = visit.page.locator("#document mark")
+    mark.wait_for()
+    assert mark.text_content() == LEAVE
+
+
+def test_a_new_conversation_leaves_the_old_one_behind(visit: Visit) -> None:
+    assert not visit.shown("#fresh")
+    visit.ask(QUESTION)
+    visit.page.get_by_role("button", name="New conversation").click()
+    assert not visit.shown("#result")
+    assert not visit.shown("#fresh")
+    assert visit.page.evaluate("document.activeElement.id") == "question"
+
+    visit.ask(FOLLOW_UP)
+
+    assert visit.sent[-1]["history"] == []
+    assert not visit.shown("#earlier")
+
+
+def test_a_new_conversation_ends_the_answer_that_is_being_made(
+    browser: Browser, server: Server
+) -> None:
+    page = browser.new_page()
+    page.route("**/v1/ask", lambda route: route.continue_(post_data=_with_engine("endless")))
+    page.goto(server.url)
+    page.get_by_label("Question").fill(QUESTION)
+    page.keyboard.press("Enter")
+    until(lambda: len(page.locator("#answer").inner_text()) > 20)
+    server.notes.unlink(missing_ok=True)
+
+    page.locator("#fresh").click()
+
+    until(server.notes.exists)
+    assert page.locator("#result").is_hidden()
+    assert page.locator("#ask").is_visible()
+    assert page.locator("#status").inner_text() == ""
+    page.close()
+
+
+def test_a_long_conversation_stays_within_what_the_service_takes(visit: Visit) -> None:
+    for _ in range(8):
+        visit.ask(QUESTION)
+
+    assert [len(one["history"]) for one in visit.sent] == [0, 2, 4, 6, 8, 10, 12, 12]
+    assert visit.text("#status") == "Answered with 1 citation."
+
+
+def test_a_service_that_takes_less_of_a_conversation_is_asked_without(
+    browser: Browser, server: Server
+) -> None:
+    """As with ``answer.max_history_turns = 0``."""
+    page = browser.new_page()
+    sent: list[dict[str, Any]] = []
+
+    def with_too_much(route: Route) -> None:
+        asked = json.loads(route.request.post_data or "{}")
+        sent.append(dict(asked))
+        asked["history"] = 11 * asked.get("history", [])
+        route.continue_(post_data=json.dumps(asked))
+
+    page.route("**/v1/ask", with_too_much)
+    visit = Visit(page, server.url)
+    visit.ask(QUESTION)
+    visit.ask(FOLLOW_UP)
+
+    assert ["history" in one for one in sent] == [True, True, False]
+    assert LEAVE in visit.text("#answer")
+    assert "by itself" in visit.text("#searched")
+    page.close()
+
+
+def test_a_question_that_failed_is_kept_to_be_asked_again(browser: Browser, server: Server) -> None:
+    page = browser.new_page()
+    page.route("**/v1/ask", lambda route: route.continue_(post_data=_with_engine("breaking")))
+    visit = Visit(page, server.url)
+
+    visit.ask(QUESTION)
+
+    assert page.get_by_label("Question").input_value() == QUESTION
+    visit.ask(QUESTION)
+    assert visit.sent[-1]["history"] == [], "what failed was taken for said"
+    page.close()
+
+
+# ---- generated answers --------------------------------------------------------------------------
+
+
+def test_another_engine_that_stands_in_is_named_with_the_reason(written: Written) -> None:
+    written.fake.fault = "500"
+
+    written.visit.ask(QUESTION)
+
+    assert LEAVE in written.visit.text("#answer")
+    told = written.visit.text("#stand-in")
+    assert told.startswith("The engine quoting stands in: the vLLM server at ")
+    assert "(500)" in told
+
+
+def test_what_has_no_citation_is_underlined_and_counted(written: Written) -> None:
+    written.fake.says = [f"😀 {LEAVE[:-1]} [1.1]. It never ends. ", "Nobody counts it [1.1]."]
+
+    written.visit.ask(QUESTION)
+
+    uncited = written.visit.page.locator("#answer .uncited")
+    assert uncited.all_text_contents() == ["It never ends."]
+    assert uncited.get_attribute("title") == "no citation"
+    assert "1 statement without citation" in written.visit.text("#notes")
+    assert written.visit.text("#answer").replace("\n", "").startswith(f"😀 {LEAVE[:-1]}")
+    assert not written.visit.shown("#stand-in")
+
+
+def test_what_was_held_back_is_counted(written: Written) -> None:
+    written.fake.says = [f"{LEAVE[:-1]} [1.1]. It never ends. Nobody counts it."]
+    written.more["strict"] = True
+
+    written.visit.ask(QUESTION)
+
+    assert "It never ends" not in written.visit.text("#answer")
+    assert "2 sentences" in written.visit.text("#notes")
+
+
+def test_an_answer_that_is_cut_off_says_so(written: Written) -> None:
+    written.fake.says = ["Every employee", " gets 27 days", " of leave"]
+    written.more["max_tokens"] = 2
+
+    written.visit.ask(QUESTION)
+
+    assert "cut off" in written.visit.text("#notes")
+
+
+def test_thoughts_are_apart_from_the_answer_and_closed(visit: Visit, server: Server) -> None:
+    meta = Meta("ans-1", "vllm", "small", SnapshotInfo("0" * 20, "", 0.0))
+    composer = Composer(meta, Question(QUESTION, 8), QUESTION, (), ())
+    pieces = [Thought("<b>27</b>, "), Thought("surely."), "It is 27."]
+    events = [*composer.compose(Prepared((), lambda _: iter(pieces)), Scope())]
+    body = "".join(map(as_sent, [meta, *events, Done(composer.answer({}))]))
+    visit.page.route(
+        "**/v1/ask", lambda route: route.fulfill(content_type="text/event-stream", body=body)
+    )
+
+    visit.ask(QUESTION)
+
+    assert visit.text("#answer") == "It is 27."
+    assert visit.text("#thoughts") == "What the model thought first"
+    visit.page.locator("#thoughts summary").click()
+    assert visit.text("#thought") == "<b>27</b>, surely."
+    assert visit.text("#status") == "Answered by small with 0 citations."
+
+
+def test_a_narrow_screen_needs_no_sideways_scrolling(written: Written) -> None:
+    written.fake.fault = "500"
+    page = written.visit.page
+    page.set_viewport_size({"width": 340, "height": 700})
+
+    written.visit.ask(QUESTION)
+    written.visit.ask(f"And is that for every employee of {'W' * 60}?")
+
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_the_page_is_whole_without_a_build_and_names_no_foreign_address() -> None:

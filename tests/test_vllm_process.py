@@ -100,8 +100,9 @@ class Fake:
         return [int(pid) for pid in file.read_text().split()]
 
     def left(self) -> list[int]:
-        every = [pid for start in range(len(self.starts())) for pid in self.pids(start)]
-        return [pid for pid in every if is_alive(pid)]
+        """Of all that ever ran, what still does."""
+        every = [pid for file in self.folder.glob("pids*") for pid in file.read_text().split()]
+        return [int(pid) for pid in every if is_alive(int(pid))]
 
 
 Keep = Callable[..., VllmProcess]

@@ -21,6 +21,7 @@ from corpus.settings import GenerationSettings, VllmSettings
 from rag.engines.vllm import client
 from rag.engines.vllm.launch import Launch, prepare
 from rag.engines.vllm.process import Status, VllmProcess
+from tests.test_jobs import is_alive
 from tests.tiny_model import CONTEXT, tiny_adapter, tiny_model
 
 ROOT = Path(__file__).parent.parent
@@ -62,8 +63,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         becomes(process, Status.READY)
         yield Served(process, launch, model, adapter)
     finally:
+        last = processes(launch)
         process.close()
-    assert processes(launch) == {}, "closing it left processes behind"
+    assert len(last) >= 4, "the tether, the server, its engine and its worker were expected"
+    assert left_of(last) == {}, "closing it left processes behind"
     assert not launch.folder.exists(), "closing it left its sockets behind"
 
 
@@ -76,15 +79,29 @@ def becomes(process: VllmProcess, status: Status, seconds: float = START_S) -> N
 
 
 def processes(launch: Launch) -> dict[int, str]:
-    """Every process that was started for a launch, at whatever depth, by what it calls itself."""
-    mark, found = os.fsencode(launch.folder), {}
-    for folder in Path("/proc").iterdir():
+    """Every process of a launch that lives, at whatever depth, by what it calls itself.
+
+    They share the session of the first, whose command line names the folder of the sockets;
+    what they call themselves and their environment they overwrite.
+    """
+    sessions, living = set(), {}
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if folder.name.isdigit() and mark in (folder / "environ").read_bytes():
-                found[int(folder.name)] = (folder / "comm").read_text().strip()
+            said = (folder / "cmdline").read_bytes()
+            name, _, stat = (folder / "stat").read_text().partition("(")[2].rpartition(")")
         except OSError:  # it has just ended
             continue
-    return found
+        state, _, _, session = stat.split()[:4]
+        if state != "Z":
+            living[int(folder.name)] = (session, name)
+        if os.fsencode(launch.folder) in said and b"rag.tether" in said:
+            sessions.add(session)
+    return {pid: name for pid, (session, name) in living.items() if session in sessions}
+
+
+def left_of(before: dict[int, str]) -> dict[int, str]:
+    """Those that still live."""
+    return {pid: name for pid, name in before.items() if is_alive(pid)}
 
 
 def test_it_serves_the_model_under_the_name_of_the_settings_and_its_adapter(served: Served) -> None:
@@ -127,7 +144,7 @@ def test_an_engine_that_is_killed_is_started_again_and_serves(served: Served) ->
     becomes(served.process, Status.RESTARTING, 30)
     assert "killed or crashed" in served.process.state().reason
     becomes(served.process, Status.READY)
-    assert not before.keys() & processes(served.launch).keys()
+    assert left_of(before) == {}
     client.probe(served.process.address, str(served.model), 30)
 
 

@@ -30,8 +30,10 @@ def blueprint(context: Context) -> Blueprint:
     def ask() -> Response:
         asked = body_as(AskRequest)
         question, scope = question_of(asked, settings), Scope(time_allowed(most_s))
+        answerer = context.answerer
         making = Making(
-            lambda: context.answerer.stream(question, asked.engine, scope), scope.cancel
+            lambda: answerer.stream(question, asked.engine, scope, shows=asked.stream),
+            scope.cancel,
         )
         return _streamed(context, making) if asked.stream else _whole(making)
 

@@ -1,10 +1,13 @@
-// The page: asks over /v1/ask, shows the answer as it comes, opens what it cites.
+// The page: asks over /v1/ask, shows the answer as it comes, opens what it cites. What was said
+// before on this visit goes along with a question, so that the next one can lean on it.
 // Whatever comes from documents or answers becomes text nodes and nothing else.
 
 const MARKER = /\[(\d+(?:\.\d+)?)\]/g;
 const CONTEXT = 20000; // characters shown before and after the cited ones
 const WRAPPED = 60; // a line of so many characters was wrapped, a shorter one was meant to end
 const READY_EVERY_MS = 15000;
+const LOOKS_BACK = 6; // answers that go along with the next question
+const LOOKS_BACK_CHARS = 12000; // and their characters, questions included
 
 const VERDICTS = {
   verbatim: "word for word",
@@ -17,11 +20,27 @@ const VERDICTS = {
 const at = (id) => document.getElementById(id);
 
 let answer = blank();
+let conversation = []; // answers that are complete, the oldest first
 let request = null; // AbortController of the question that is being answered
 let opener = null; // what the document panel was opened from
 
 function blank() {
-  return { question: "", text: "", citations: [], closest: [], abstained: false, snapshot: null };
+  return {
+    question: "",
+    text: "",
+    citations: [],
+    closest: [],
+    uncited: [], // spans of the text
+    withheld: 0,
+    abstained: false,
+    alone: false, // asked without the conversation, because the server takes less of one
+    query: "", // what was searched for, where that is not the question
+    standIn: null, // the engine that answered instead, and the reason
+    thoughts: "",
+    model: null,
+    finish: "stop",
+    snapshot: null,
+  };
 }
 
 // ---- asking ---------------------------------------------------------------------------
@@ -43,6 +62,20 @@ at("question").addEventListener("input", fit);
 
 at("stop").addEventListener("click", () => request?.abort());
 
+at("fresh").addEventListener("click", () => {
+  const running = request;
+  request = null; // what still comes is of no interest
+  running?.abort();
+  conversation = [];
+  answer = blank();
+  closePanel();
+  hideError();
+  working(false);
+  show();
+  say("");
+  at("question").focus();
+});
+
 function fit() {
   const box = at("question");
   box.style.height = "auto";
@@ -56,22 +89,20 @@ async function ask(question) {
   opener = null; // the focus stays where the question is
   closePanel();
   hideError();
+  write("");
   working(true);
   show();
   try {
-    const response = await fetch("/v1/ask", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ question, stream: true }),
-      signal: mine.signal,
-    });
-    if (!response.ok) throw await failure(response);
+    const response = await post(question, mine);
     if (!(await follow(response, mine))) {
       throw new Error("The connection ended before the answer did.");
     }
+    if (request !== mine) return;
+    conversation.push(answer);
     say(summary());
   } catch (error) {
     if (request !== mine) return;
+    if (!at("question").value) write(question); // to be asked again
     if (mine.signal.aborted) say("Stopped.");
     else showError(error);
   } finally {
@@ -81,6 +112,40 @@ async function ask(question) {
       show();
     }
   }
+}
+
+// The response to a question, with the conversation if the server takes it.
+async function post(question, mine) {
+  const history = before();
+  const response = await send({ question, stream: true, history }, mine);
+  if (response.ok) return response;
+  const error = await failure(response);
+  if (error.param !== "history" || history.length === 0) throw error;
+  if (request === mine) answer.alone = true;
+  const again = await send({ question, stream: true }, mine);
+  if (!again.ok) throw await failure(again);
+  return again;
+}
+
+function send(body, mine) {
+  return fetch("/v1/ask", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal: mine.signal,
+  });
+}
+
+// The newest turns of the conversation, the oldest of them first.
+function before() {
+  const turns = [];
+  let room = LOOKS_BACK_CHARS;
+  for (const { question, text } of conversation.slice(-LOOKS_BACK).reverse()) {
+    room -= question.length + text.length;
+    if (room < 0) break;
+    turns.unshift({ role: "user", content: question }, { role: "assistant", content: text });
+  }
+  return turns;
 }
 
 // Reads events until the one that ends the stream; false when it ended without one.
@@ -123,15 +188,35 @@ function field(line) {
 
 function take(name, data) {
   if (name === "meta") answer.snapshot = data.snapshot.id;
+  if (name === "query") answer.query = data.text;
+  if (name === "thought") answer.thoughts += data.text;
   if (name === "token") answer.text += data.text;
   if (name === "citation") answer.citations.push(data);
+  if (name === "degraded") {
+    answer.standIn = data;
+    answer.thoughts = "";
+  }
   if (name === "done") {
     answer.text = data.answer;
     answer.citations = data.citations;
     answer.closest = data.closest;
+    answer.uncited = data.uncited.map((one) => inUnits(data.answer, one));
+    answer.withheld = data.withheld;
     answer.abstained = data.status === "abstained";
+    answer.query = data.query ?? "";
+    answer.standIn = data.degraded ? { engine: data.engine, reason: data.degraded_reason } : null;
+    answer.thoughts = data.thoughts ?? "";
+    answer.model = data.model;
+    answer.finish = data.finish_reason;
     answer.snapshot = data.snapshot.id;
   }
+}
+
+// A span in code points, as the server counts, as one in the UTF-16 units of a string.
+function inUnits(text, { start, end }) {
+  const characters = Array.from(text);
+  const units = (count) => characters.slice(0, count).join("").length;
+  return { start: units(start), end: units(end) };
 }
 
 async function failure(response) {
@@ -144,6 +229,7 @@ async function failure(response) {
 
 function told(error) {
   const told = new Error(error.message);
+  told.param = error.param;
   told.hint = [error.hint, `request ${error.request_id}`].filter(Boolean).join(" · ");
   return told;
 }
@@ -154,6 +240,8 @@ function working(yes) {
   if (document.activeElement === at("ask") || document.activeElement === at("stop")) {
     at("question").focus(); // not lost with the button that goes
   }
+  at("question").placeholder =
+    conversation.length > 0 ? "Ask on, or something else" : "What would you like to know?";
   at("ask").hidden = yes;
   at("stop").hidden = !yes;
   at("answer").classList.toggle("writing", yes);
@@ -164,23 +252,91 @@ function say(text) {
   at("status").textContent = text;
 }
 
+function write(question) {
+  at("question").value = question;
+  fit();
+}
+
 function summary() {
   if (answer.abstained) return "The documents do not say.";
-  const count = once(answer.citations).length;
-  return `Answered with ${count} ${count === 1 ? "citation" : "citations"}.`;
+  const by = answer.model ? ` by ${answer.model}` : "";
+  return `Answered${by} with ${counted(once(answer.citations).length, "citation")}.`;
+}
+
+function counted(count, what) {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function show() {
-  const { abstained, citations, closest } = answer;
-  at("result").hidden = false;
-  at("asked").textContent = answer.question;
+  const { abstained, citations, closest, question, thoughts } = answer;
+  at("result").hidden = question === "";
+  at("asked").textContent = question;
+  line("searched", searched());
+  line("stand-in", standIn());
+  line("notes", notes());
+  at("thoughts").hidden = thoughts === "";
+  at("thought").textContent = thoughts;
   at("abstained").hidden = !abstained;
   at("answer").hidden = abstained;
-  at("answer").replaceChildren(...marked(answer.text));
+  at("answer").replaceChildren(...marked(answer));
   at("sources").hidden = citations.length === 0;
   at("citations").replaceChildren(...once(citations).map(citationItem));
   at("near").hidden = !(abstained && closest.length > 0);
   at("closest").replaceChildren(...closest.map(closestItem));
+  showEarlier();
+}
+
+function line(id, text) {
+  at(id).hidden = text === "";
+  at(id).textContent = text;
+}
+
+function searched() {
+  if (answer.alone) return "Asked by itself: the server takes less of a conversation along.";
+  return answer.query && `Searched for: ${answer.query}`;
+}
+
+function standIn() {
+  const { standIn } = answer;
+  return standIn ? `The engine ${standIn.engine} stands in: ${standIn.reason}` : "";
+}
+
+const CUT = {
+  length: "The answer is cut off: it had used up its tokens.",
+  deadline: "The answer is cut off: its time was over.",
+};
+
+function notes() {
+  const { uncited, withheld, finish } = answer;
+  const told = [];
+  if (uncited.length > 0) {
+    told.push(`Underlined with dots: ${counted(uncited.length, "statement")} without citation.`);
+  }
+  if (withheld > 0) {
+    told.push(`Held back, because no citation holds it up: ${counted(withheld, "sentence")}.`);
+  }
+  if (CUT[finish]) told.push(CUT[finish]);
+  return told.join(" ");
+}
+
+// What was answered before, the newest first, with markers that still open their sources.
+function showEarlier() {
+  const earlier = conversation.filter((one) => one !== answer).reverse();
+  at("fresh").hidden = conversation.length === 0 && answer.question === "";
+  at("earlier").hidden = earlier.length === 0;
+  if (at("turns").childElementCount !== earlier.length) {
+    at("turns").replaceChildren(...earlier.map(turn));
+  }
+}
+
+function turn(answer) {
+  const node = element("li");
+  const details = element("details");
+  const text = element("p", "said");
+  text.append(...marked(answer));
+  details.append(element("summary", "", answer.question), text);
+  node.append(details);
+  return node;
 }
 
 // A source that is cited twice keeps its number, and is listed once.
@@ -188,17 +344,33 @@ function once(citations) {
   return [...new Map(citations.map((one) => [one.marker, one])).values()];
 }
 
-// The text of an answer with each marker that has a citation as a button.
-function marked(text) {
+// The text of an answer: each marker that has a citation as a button, what has none underlined.
+function marked(answer) {
+  const { text, citations, snapshot } = answer;
   const nodes = [];
   let done = 0;
   for (const found of text.matchAll(MARKER)) {
-    const citation = answer.citations.find((one) => one.marker === found[1]);
+    const citation = citations.find((one) => one.marker === found[1]);
     if (!citation) continue;
-    nodes.push(flowing(text.slice(done, found.index)), marker(citation));
+    nodes.push(...underlined(answer, done, found.index), marker(citation, snapshot));
     done = found.index + found[0].length;
   }
-  nodes.push(flowing(text.slice(done)));
+  nodes.push(...underlined(answer, done, text.length));
+  return nodes;
+}
+
+function underlined({ text, uncited }, from, to) {
+  const nodes = [];
+  let done = from;
+  for (const span of uncited) {
+    const [start, end] = [Math.max(span.start, done), Math.min(span.end, to)];
+    if (start >= end) continue;
+    const node = element("span", "uncited", flowing(text.slice(start, end)));
+    node.title = "no citation";
+    nodes.push(flowing(text.slice(done, start)), node);
+    done = end;
+  }
+  nodes.push(flowing(text.slice(done, to)));
   return nodes;
 }
 
@@ -208,16 +380,17 @@ function flowing(text) {
   return text.replace(/([^\n])\n(?=[^\n\s|#>*+-])(?!\d+[.)]\s)/g, "$1 ");
 }
 
-function marker(citation) {
+function marker(citation, snapshot) {
   const label = `Source ${citation.marker}: ${citation.document.title}`;
-  const node = button("marker", citation.marker, () => openCitation(citation, node));
+  const node = button("marker", citation.marker, () => openCitation(citation, node, snapshot));
   node.setAttribute("aria-label", label);
   node.title = citation.document.title;
   return node;
 }
 
 function citationItem(citation) {
-  const open = button("open", citation.document.title, () => openCitation(citation, open));
+  const { snapshot } = answer;
+  const open = button("open", citation.document.title, () => openCitation(citation, open, snapshot));
   const verdict = element("span", "verdict", VERDICTS[citation.verdict] ?? citation.verdict);
   verdict.dataset.verdict = citation.verdict;
   return item(citation.marker, open, citation, citation.quote, verdict);
@@ -225,7 +398,8 @@ function citationItem(citation) {
 
 function closestItem(hit) {
   const span = { ...hit, quote: hit.text };
-  const open = button("open", hit.document.title, () => openCitation(span, open));
+  const { snapshot } = answer;
+  const open = button("open", hit.document.title, () => openCitation(span, open, snapshot));
   const node = item("", open, hit, hit.text);
   node.classList.add("short");
   return node;
@@ -242,9 +416,10 @@ function item(number, open, place, quote, ...more) {
   return node;
 }
 
-function whereabouts({ heading, page }) {
+function whereabouts({ heading, page, level }) {
   const parts = [...heading];
   if (page !== null) parts.push(`page ${page}`);
+  if (level === "passage") parts.push("the whole passage");
   return parts.join(" › ");
 }
 
@@ -276,9 +451,8 @@ function button(className, text, action) {
 
 // ---- the source of a citation -----------------------------------------------------------
 
-async function openCitation(citation, from) {
+async function openCitation(citation, from, answeredBy) {
   opener = from;
-  const answeredBy = answer.snapshot;
   at("panel-title").textContent = citation.document.title;
   at("panel-id").textContent = citation.document.id;
   at("panel-note").hidden = true;

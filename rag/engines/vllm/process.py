@@ -27,7 +27,7 @@ from rag.engines.vllm.failures import Failure, explain
 from rag.engines.vllm.launch import Launch
 from rag.engines.vllm.logfile import LogFile
 from rag.engines.vllm.symptoms import Mend
-from rag.tether import Tethered
+from rag.tether import LEFT_S, Tethered
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Timing:
     longest_pause: float = 60.0
     steady: float = 300.0  # of being ready, after which the next pause is the first again
     later: float = 300.0  # before it is tried again where somebody must do something
-    end: float = 27.0  # for it to end when told to; the tether kills after 25
+    heed: int = 8  # for it to end in order when told to; while it loads it may not
 
 
 class VllmProcess:
@@ -122,7 +122,7 @@ class VllmProcess:
         """Have it ended, and wait for that as long as it may take."""
         self.end()
         if self._thread.ident is not None:
-            self._thread.join(self._timing.end)
+            self._thread.join(self._timing.heed + LEFT_S + 2)
         if self._process is not None:
             self._process.close(0)
         self._state = self._as(Status.STOPPED, "")
@@ -163,6 +163,7 @@ class VllmProcess:
             process = self._process = Tethered(
                 self._launch.command,
                 nice=0,
+                heed_s=self._timing.heed,
                 output=self._log.path,
                 environment=self._launch.environment,
             )

@@ -182,10 +182,8 @@ def _weight(key: bytes, address: Address) -> bytes:
 
 def _rest(scope: Scope) -> None:
     """Wait a moment, of random length so that not all who failed together return together."""
-    left = threading.Event()
-    with scope.ending(left.set):
-        pause = random.uniform(*_REST_S)  # noqa: S311  # no secret
-        left.wait(min(pause, max(0.0, scope.remaining())))
+    pause = random.uniform(*_REST_S)  # noqa: S311  # no secret
+    time.sleep(max(0.0, min(pause, scope.remaining())))
     scope.check()
 
 

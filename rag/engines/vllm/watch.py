@@ -17,7 +17,9 @@ class Watch:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"watch {upstream.address}", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to look."""
