@@ -23,7 +23,8 @@
     │   ├── ServerUnreachable    `rag ask --server`: nothing answers there
     │   ├── GivenUp              the caller left; told to nobody
     │   └── EngineFailed         the engine broke; the operator must look
-    │       ├── EngineUnavailable   it is not there: starting, down, or full
+    │       ├── EngineUnavailable   it is not there: starting, or down
+    │       │   └── EngineBusy          its queue is full
     │       └── DeadlineExceeded    the time of the request was over
     └── ServiceError             the service cannot do what it was asked
         ├── CannotServe          the address cannot be had, or serving cannot go on
@@ -187,7 +188,11 @@ class EngineFailed(AnswerError):
 
 
 class EngineUnavailable(EngineFailed):
-    """The engine is not there: it is starting, it is down, or its queue is full."""
+    """The engine is not there: it is starting, it is down, or it takes no more requests."""
+
+
+class EngineBusy(EngineUnavailable):
+    """The engine works, and its queue is full."""
 
 
 class DeadlineExceeded(EngineFailed):

@@ -11,11 +11,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from corpus.sentences import Span
-from rag.answers import Citation, Cite, Passage, Verdict
-from rag.cited import HOLDS, Opened, Shown
+from rag.answers import Citation, Cite, Passage, Verdict, is_abstention
+from rag.cited import Opened, Shown
 from rag.claims import is_claim, says_something, sentences
 from rag.events import Cited, Said
 from rag.strict import Passed, SentenceGate
@@ -30,6 +29,7 @@ class _Row:
 
     claim: Span  # into the text without markers
     end: int  # where they stand in it
+    cites: tuple[Cite, ...]
     opened: tuple[Opened, ...]
     checks: tuple[Check, ...]
 
@@ -123,8 +123,10 @@ class AnswerWriter:
         if not opened:
             return []
         start, end = claim = self._claim()
+        if end and is_abstention(self._bare[start:end]):
+            return []  # that something is not said is said nowhere
         checks = self._shown.check(self._bare[start:end], opened)
-        self._rows.append(_Row(claim, len(self._bare), tuple(opened), tuple(checks)))
+        self._rows.append(_Row(claim, len(self._bare), tuple(cites), tuple(opened), tuple(checks)))
         span, events = self._in_text(start, end), list[Said | Cited]()
         for cite, one, checked in zip(cites, opened, checks, strict=True):
             marker = self._markers.setdefault(cite, str(len(self._markers) + 1))
@@ -179,19 +181,18 @@ class AnswerWriter:
         draft.finish()
         held: dict[Span, bool] = {}
         for row in draft._rows:
-            held[row.claim] = held.get(row.claim, False) or any(map(_holds, row.checks))
+            held[row.claim] = held.get(row.claim, False) or any(one.holds for one in row.checks)
         if not held or not all(held.values()) or draft.uncited():
             return None
-        rows = iter(draft._rows)
-        kept: list[str | Cite] = []
-        for are_cites, run in groupby(pieces, key=lambda piece: isinstance(piece, Cite)):
-            if are_cites:
-                fates = zip(dict.fromkeys(run), next(rows).checks, strict=True)
-                kept += [cite for cite, checked in fates if _holds(checked)]
-            else:
-                kept += run
+        fates = {
+            (row.end, cite): checked.holds
+            for row in draft._rows
+            for cite, checked in zip(row.cites, row.checks, strict=True)
+        }
+        kept, at = list[str | Cite](), 0
+        for piece in pieces:
+            if isinstance(piece, str):
+                at += len(piece)
+            if isinstance(piece, str) or fates.get((at, piece)):
+                kept.append(piece)
         return kept
-
-
-def _holds(checked: Check) -> bool:
-    return checked.verdict in HOLDS

@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 from rag.answers import Citation, Cite, Passage, Verdict
 from rag.verdicts import Check, adds, check
 
-HOLDS = (Verdict.VERBATIM, Verdict.SUPPORTED)
-"""The verdicts of a claim that is held up."""
-
 _REFERS_BACK = re.compile(
     r"\b(?:he|she|it|they|him|them|his|her|its|their|this|these|those|such"
     r"|the former|the latter)\b",
@@ -111,7 +108,7 @@ class Shown:
             quote="\n".join(one.quote for one in in_order),
             context="\n".join(dict.fromkeys(one.context for one in in_order)),
         )
-        return whole.check(claim).verdict in HOLDS
+        return whole.check(claim).holds
 
 
 def _context(passage: Passage, at: int) -> str:

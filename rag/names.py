@@ -20,12 +20,11 @@ class Name:
     """One word of a name."""
 
     text: str
-    begins: bool  # the first word of a sentence
+    begins: bool  # the first word of a sentence, whose capital says little
 
 
 _WORD = re.compile(r"[^\W぀-ヿ㐀-鿿]+(?:'[^\W\d_]+)?")
 _KATAKANA = re.compile(r"[ァ-ヺー]{3,}")
-_POSSESSIVE = re.compile(r"'s$", re.IGNORECASE)
 _BOUNDARY = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _BEGINS_AFTER = ".!?:;。！？¿¡"
 _COMMON_END = re.compile(r"(?:[^auios]s|tion|ment|ness|ity|ance|ence|ing|ship|hood)$")
@@ -37,13 +36,17 @@ _OPENING = (
     "others otherwise overall people perhaps please rather second secondly several similarly "
     "since someone something sometimes soon specifically staff still such therefore thereby "
     "third thirdly thus today together typically unless unlike upon usually various whereas "
-    "whether within yes yet"
+    "whether within yes yet "
+    "add call check choose click close configure copy create delete disable enable ensure enter "
+    "find go install keep leave make move note open pass press put read remove run save see "
+    "select send set start stop take type write appendix article chapter figure note page part "
+    "section step table version"
 )
 _NO_NAMES = PLAIN_WORDS.union(_OPENING.split())
-_ENGLISH = "the of and to is was were for by with that from its this which"
+_ENGLISH = "the of and to is was were for by with that from its this which they his her"
 _GERMAN = "der das und ist ein eine mit für nicht wird werden sich auch auf dem den zu im von bei"
 _LANGUAGES = {"english": frozenset(_ENGLISH.split()), "german": frozenset(_GERMAN.split())}
-_SHORTEST_STEM, _LONGEST_ENDING = 4, 3
+_SHORTEST_STEM, _LONGEST_STEM, _LONGEST_ENDING = 4, 16, 3
 
 
 def language_of(text: str) -> str:
@@ -69,16 +72,17 @@ def names(
     words = list(_WORD.finditer(_blanked(text, taken)))
     found = [Name(match.group(), begins=False) for match in _KATAKANA.finditer(text)]
     for at, match in enumerate(words):
-        word = _POSSESSIVE.sub("", match.group())
+        word = match.group().removesuffix("'s")
         begins = _begins(text, match.start())
         alone = at + 1 == len(words) or not words[at + 1].group()[0].isupper()
-        if _is_written_as_one(word) or (
+        if _is_written_as_one(word):
+            found.append(Name(word, begins=False))
+        elif (
             word[0].isupper()
             and word.lower() not in PLAIN_WORDS
             and language != "german"
-            and not (
-                begins and (language != "english" or _is_common(word.lower(), small, alone=alone))
-            )
+            and not (begins and language != "english")
+            and not (begins and _is_common(word.lower(), small, alone=alone))
         ):
             found.append(Name(word, begins))
     return found
@@ -91,26 +95,31 @@ class Known:
     """
 
     def __init__(self, text: str, terms: Terms, language: str = "english") -> None:
-        self._terms = terms
+        self.terms, self.language = terms, language
+        self._written = frozenset(_WORD.findall(text.lower()))
         self._words = frozenset(terms.all(text)).union(terms.all(_parted(text)))
         self._stems = {
             word[:length]
             for word in (self._words if language != "english" else ())
-            for length in range(_SHORTEST_STEM, len(word) + 1)
+            for length in range(_SHORTEST_STEM, min(len(word), _LONGEST_STEM) + 1)
         }
 
     def has(self, name: str) -> bool:
         """Whether a name stands in the text: in any case, in parts, with another ending."""
-        whole, parts = self._terms.all(name), self._terms.all(_parted(name))
-        return (
-            self._words.issuperset(whole)
-            or self._words.issuperset(parts)
-            or self._stems.issuperset(_stem(word) for word in whole)
+        if name.lower() in self._written or "_" in name:
+            return name.lower() in self._written
+        whole, parted = self.terms.all(name), _parted(name)
+        return all(map(self.has_term, whole)) or (
+            parted != name and self._words.issuperset(self.terms.all(parted))
         )
+
+    def has_term(self, term: str) -> bool:
+        """Whether a term (see :mod:`rag.terms`) stands in the text."""
+        return term in self._words or _stem(term) in self._stems
 
 
 def _stem(word: str) -> str:
-    return word[: max(_SHORTEST_STEM, len(word) - _LONGEST_ENDING)]
+    return word[: min(_LONGEST_STEM, max(_SHORTEST_STEM, len(word) - _LONGEST_ENDING))]
 
 
 def _blanked(text: str, taken: Iterable[tuple[int, int]]) -> str:

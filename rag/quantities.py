@@ -74,12 +74,13 @@ _SCAN = re.compile(
     | (?:(?<![\w.,:/]) (?P<before>{_DAY})\ (?:of\ )?)?
       \b(?P<named>{_MONTH}) (?:\ (?P<after>{_DAY})(?!\w|[.,:]\d))?
       (?:,?\ (?P<in>\d{{4}})(?!\w|[.,:]\d))?
-    | (?<![A-Za-zÀ-ɏͰ-ӿ\d_.,:/]) (?:[vV](?=\d+\.\d))? (?P<sign>-(?=[\d$€£¥]))? (?:(?P<currency>[$€£¥])\ ?)?
+    | (?<![A-Za-zÀ-ɏͰ-ӿ\d_.,:/]) (?:[vV](?=\d+\.\d))? (?P<sign>-(?=[\d$€£¥]))?
+      (?:(?P<currency>[$€£¥])\ ?)?
       (?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?![\d,]\d)
         | \d{{1,3}}(?:\ \d{{3}})+(?!\d|[.,:]\d)
         | \d+(?:[.,:/]\d+)*) (?P<tail>[A-Za-z]*) (?P<moon>月)?
       (?:[ -](?P<times>{"|".join(POWERS)})\b)? {_UNIT_AHEAD.format("unit")}
-    | (?<!\w)(?<!non-) (?i:(?P<words>(?:{_WORD})(?:(?:-|\ and\ |\ )(?:{_WORD}))*)) (?!\w)
+    | (?<!\w)(?<!non-) (?i:(?P<words>(?:{_WORD})(?:(?:-|\ and\ |\ )(?:{_WORD})){{0,11}})) (?!\w)
       {_UNIT_AHEAD.format("unit_of_words")}
     """,
     re.VERBOSE,
@@ -122,7 +123,7 @@ def _read(match: re.Match[str]) -> Iterator[Quantity]:
 def _quantity(
     match: re.Match[str], meant: list[Reading], unit: str | None = None, *, weak: bool = False
 ) -> Quantity:
-    text = match.group().strip()
+    text = match.group().strip(" .")
     if unit and (match["unit"] or match["unit_of_words"]):
         text = match.string[match.start() : max(match.end("unit"), match.end("unit_of_words"))]
     return Quantity(text, match.start(), match.end(), tuple(meant), unit, weak)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rag.answers import Cite, is_abstention
-from rag.claims import is_claim, sentences
+from rag.claims import is_claim, says_something, sentences
 
 _WORD_ENDS = re.compile(r"(?<=\S)\s|(?<=[。！？｡」』”])[^\s。！？｡」』”)）]")
 
@@ -80,20 +80,25 @@ class SentenceGate:
     def _judged(self, start: int, end: int, following: int) -> list[Passed]:
         pieces = self._pieces(start, end, following)
         sentence = self._text[start:end]
-        before = self._space if self._has_passed or self._waiting else ""
+        if is_abstention(sentence) and says_something(sentence):
+            self._waiting.clear()
+            return self._pass([sentence])
         if len(pieces) == 1 and not is_claim(sentence):
-            self._waiting.append(Passed(before, tuple(pieces)))
-            self._space = ""
-            return self._let_out() if is_abstention(sentence) else []
+            self._wait(pieces)
+            return []
         kept = self._judge(pieces)
         if kept is None:
             self.withheld += 1
             return []
-        self._waiting.append(Passed(before, tuple(kept)))
-        self._space = ""
-        return self._let_out()
+        return self._pass(kept)
 
-    def _let_out(self) -> list[Passed]:
+    def _wait(self, pieces: Sequence[str | Cite]) -> None:
+        before = self._space if self._has_passed or self._waiting else ""
+        self._waiting.append(Passed(before, tuple(pieces)))
+        self._space = ""
+
+    def _pass(self, pieces: Sequence[str | Cite]) -> list[Passed]:
+        self._wait(pieces)
         passed, self._waiting = self._waiting, []
         self._has_passed = True
         return passed
@@ -124,4 +129,4 @@ def _interleaved(
 
 def _wider(space: str, other: str) -> str:
     """Of the white space around what was left out, that which parts more."""
-    return max(other, space, key=lambda one: one.count("\n"))
+    return max(other, space, key=lambda one: (one.count("\n"), len(one)))

@@ -23,6 +23,8 @@ from rag.terms import Terms
 
 _OFF_TOPIC = 0.2  # share of a claim's words in what it cites, at which it is about something else
 _FEW_WORDS = 3  # below, the share says nothing
+_WORD_BEFORE, _WORD_AFTER = re.compile(r"(?:\w|\d[.,])$"), re.compile(r"\w|[.,]\d")
+_JOINING = re.compile(r"^(?:and|but|or|so|while|whereas) ", re.IGNORECASE)
 _ENDS = " .!?…\"'"
 
 
@@ -34,6 +36,11 @@ class Check:
     missing: tuple[str, ...] = ()  # particulars of the claim that do not stand in what it cites
     off_topic: bool = False  # hardly any word of the claim stands in what it cites
 
+    @property
+    def holds(self) -> bool:
+        """Whether what is cited holds the claim up."""
+        return self.verdict in (Verdict.VERBATIM, Verdict.SUPPORTED)
+
 
 def check(claim: str, cited: str, context: str = "") -> Check:
     """Hold a claim against the characters that it cites.
@@ -42,12 +49,12 @@ def check(claim: str, cited: str, context: str = "") -> Check:
         stands only there is neither found nor missing.
     """
     said, span = folded(claim), folded(cited)
-    words = said.strip(_ENDS)
-    if words and _stands_in(words, span):
+    if _is_verbatim(said, span):
         return Check(Verdict.VERBATIM)
-    terms = Terms()
-    found, missing = _particulars(said, span, folded(context), terms)
-    off_topic = _is_off_topic(said, span, terms)
+    terms, language = Terms(), _language(said, span)
+    here, above = (Known(text, terms, language) for text in (span, folded(context)))
+    found, missing = _particulars(said, span, here, above)
+    off_topic = language_of(said) == language_of(span) and _is_off_topic(said, here, terms)
     if missing:
         worst = Verdict.PARTIAL if found else Verdict.UNSUPPORTED
         return Check(worst, tuple(missing), off_topic)
@@ -69,36 +76,56 @@ def adds(claim: str, cited: str, others: str) -> bool:
     return len(alone) > _OFF_TOPIC * len(told)
 
 
-def _is_off_topic(said: str, span: str, terms: Terms) -> bool:
-    """Whether next to none of a claim's words stand in what it cites.
-
-    Never where the words cannot tell, because they are few or of another language.
-    """
-    told = set(terms.telling(said))
-    if len(told) < _FEW_WORDS or language_of(said) != language_of(span):
-        return False
-    return len(told.intersection(terms.all(span))) <= _OFF_TOPIC * len(told)
+def _is_off_topic(said: str, here: Known, terms: Terms) -> bool:
+    """Whether next to none of a claim's words stand in what it cites; never of few words."""
+    told = {term for term in terms.telling(said) if term.isalpha()}
+    held = sum(map(here.has_term, told))
+    return len(told) >= _FEW_WORDS and held <= _OFF_TOPIC * len(told)
 
 
-def _particulars(said: str, span: str, context: str, terms: Terms) -> tuple[int, list[str]]:
+def _particulars(said: str, span: str, here: Known, above: Known) -> tuple[int, list[str]]:
     """How many particulars of a claim stand in what it cites, and which do not."""
     numbers, values = quantities(said), values_of(span)
-    language = language_of(said) or language_of(span)
-    here, above = Known(span, terms, language), Known(context, terms, language)
     counted = [one for one in numbers if not one.weak]
     missing = [one.text for one in counted if not one.stands_in(values)]
     found = len(counted) - len(missing)
     small = {word for word in re.findall(r"\w+", span) if word.islower()}
-    for name in names(said, [(one.start, one.end) for one in numbers], small, language):
+    written = names(said, [(one.start, one.end) for one in numbers], small, here.language)
+    firm = here
+    if any(name.begins for name in written):  # a beginning in what is cited proves nothing
+        within = (name.text for name in names(span, language=here.language) if not name.begins)
+        firm = Known(" ".join(within), here.terms, here.language)
+    for name in written:
         if here.has(name.text):
-            found += 1
+            found += not name.begins or firm.has(name.text)
         elif not above.has(name.text):
             missing.append(name.text)
     return found, list(dict.fromkeys(missing))
 
 
+def _language(said: str, span: str) -> str:
+    """Of a claim; of what it cites, where it is too short to tell."""
+    plain = (said + span).isascii()
+    return language_of(said) or language_of(span) or ("english" if plain else "")
+
+
+def _is_verbatim(said: str, span: str) -> bool:
+    """Whether the words of a claim stand in what it cites, but for what joins them on."""
+    words = said.strip(_ENDS)
+    for one in dict.fromkeys((words, _JOINING.sub("", words, count=1))):
+        if one and (_stands_in(one, span) or _stands_in(one[0].swapcase() + one[1:], span)):
+            return True
+    return False
+
+
 def _stands_in(said: str, cited: str) -> bool:
     """Whether a text stands in another one whole, and not as part of a word or a number."""
-    before = r"(?<!\w)(?<!\d[.,])" if said[0].isalnum() else ""
-    after = r"(?!\w)(?![.,]\d)" if said[-1].isalnum() else ""
-    return re.search(before + re.escape(said) + after, cited) is not None
+    at = cited.find(said)
+    while at >= 0:
+        before, after = cited[max(0, at - 2) : at], cited[at + len(said) : at + len(said) + 2]
+        if not (_WORD_BEFORE.search(before) and said[0].isalnum()) and not (
+            _WORD_AFTER.match(after) and said[-1].isalnum()
+        ):
+            return True
+        at = cited.find(said, at + len(said))
+    return False

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rag.answers import Prepared, Question, SnapshotInfo, Thought
+from rag.answers import Piece, Prepared, Question, SnapshotInfo, Thought
 from rag.api.stream import written as as_sent
 from rag.composing import Composer
 from rag.events import Done, Meta
@@ -449,7 +449,7 @@ def test_another_engine_that_stands_in_is_named_with_the_reason(written: Written
 
 
 def test_what_has_no_citation_is_underlined_and_counted(written: Written) -> None:
-    written.fake.says = [f"😀 {LEAVE[:-1]} [1.1]. It never ends. ", "Nobody counts it [1.1]."]
+    written.fake.says = [f"😀 {LEAVE[:-1]} [1]. It never ends. ", "Nobody counts it [1]."]
 
     written.visit.ask(QUESTION)
 
@@ -462,12 +462,14 @@ def test_what_has_no_citation_is_underlined_and_counted(written: Written) -> Non
 
 
 def test_what_was_held_back_is_counted(written: Written) -> None:
-    written.fake.says = [f"{LEAVE[:-1]} [1.1]. It never ends. Nobody counts it."]
+    written.fake.says = [f"{LEAVE[:-1]} [1]. It never ends. Nobody counts it."]
     written.more["strict"] = True
 
     written.visit.ask(QUESTION)
 
-    assert "It never ends" not in written.visit.text("#answer")
+    assert written.visit.text("#answer").startswith(LEAVE[:-1])
+    assert "ends" not in written.visit.text("#answer")
+    assert "the whole passage" in written.visit.text("#citations")
     assert "2 sentences" in written.visit.text("#notes")
 
 
@@ -483,7 +485,7 @@ def test_an_answer_that_is_cut_off_says_so(written: Written) -> None:
 def test_thoughts_are_apart_from_the_answer_and_closed(visit: Visit, server: Server) -> None:
     meta = Meta("ans-1", "vllm", "small", SnapshotInfo("0" * 20, "", 0.0))
     composer = Composer(meta, Question(QUESTION, 8), QUESTION, (), ())
-    pieces = [Thought("<b>27</b>, "), Thought("surely."), "It is 27."]
+    pieces: list[Piece] = [Thought("<b>27</b>, "), Thought("surely."), "It is 27."]
     events = [*composer.compose(Prepared((), lambda _: iter(pieces)), Scope())]
     body = "".join(map(as_sent, [meta, *events, Done(composer.answer({}))]))
     visit.page.route(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from corpus.errors import DeadlineExceeded, EngineFailed, EngineUnavailable
+from corpus.errors import DeadlineExceeded, EngineBusy, EngineFailed, EngineUnavailable
 from rag.engines.vllm import client
 from rag.engines.vllm.client import Completion
 from rag.engines.vllm.events import Delta, Event
@@ -32,8 +32,8 @@ ENDS = {
     "reset": (EngineFailed, "went away in the middle of its answer: Connection reset"),
     "no_finish": (EngineFailed, "sent an answer that ends without saying why"),
     "500": (EngineFailed, r"failed \(500\): Internal server error"),
-    "429": (EngineUnavailable, r"its queue is full \(429\): Too many requests"),
-    "503": (EngineUnavailable, r"its queue is full \(503\): The engine is currently busy"),
+    "429": (EngineBusy, r"its queue is full \(429\): Too many requests"),
+    "503": (EngineBusy, r"its queue is full \(503\): The engine is currently busy"),
     "wrong_model": (EngineFailed, r"refuses the request \(404\): it has no model 'fake'"),
     "html": (EngineFailed, "sent text/html where .*It works!"),
     "error_body": (EngineFailed, r"failed \(500\): The engine is dead"),

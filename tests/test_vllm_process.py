@@ -44,6 +44,9 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
 (folder / f"pids{number}").write_text(f"{os.getpid()} {child.pid}")
 began = time.time()
 print("INFO hello from start", number, flush=True)
+if does.get("deaf"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("deaf", flush=True)
 time.sleep(does.get("load_s", 0))
 if "says" in does:
     print(does["says"], file=sys.stderr, flush=True)
@@ -174,7 +177,7 @@ def test_a_process_that_is_killed_is_started_again_and_its_reason_told(
 
 
 def test_the_pauses_between_starts_grow_and_begin_anew_after_a_steady_while(
-    keep: Keep, fake: Fake
+    keep: Keep, fake: Fake, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken, works = {"says": "RuntimeError: no", "exit": 1}, {}
     timing = Timing(poll=0.05, first_pause=0.2, longest_pause=0.8, steady=0.3)
@@ -182,17 +185,13 @@ def test_the_pauses_between_starts_grow_and_begin_anew_after_a_steady_while(
     becomes(process, Status.READY)
     time.sleep(0.6)  # steady
 
-    killed = time.time()
     os.kill(fake.pids(4)[0], signal.SIGKILL)
     until(lambda: len(fake.starts()) == 6)
 
-    starts = fake.starts()
-    gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
-    assert gaps[0] >= 0.2
-    assert gaps[1] >= 0.4
-    assert gaps[2] >= 0.8
-    assert gaps[3] < 1.6, "the pause grew beyond the longest one"
-    assert starts[5] - killed < 0.8, "the pause did not begin anew"
+    told = [record.args[1] for record in caplog.records if isinstance(record.args, tuple)]
+    assert told == [0.2, 0.4, 0.8, 0.8, 0.2]
+    for pause, (earlier, later) in zip(told, itertools.pairwise(fake.starts()), strict=True):
+        assert later - earlier >= pause
 
 
 def test_what_only_another_command_line_mends_is_not_tried_again(keep: Keep, fake: Fake) -> None:
@@ -275,6 +274,27 @@ def test_closing_does_not_wait_for_a_start(keep: Keep, fake: Fake) -> None:
 
     assert time.monotonic() - began < 5
     assert fake.left() == []
+
+
+def test_closing_what_was_never_started_removes_its_sockets(fake: Fake, tmp_path: Path) -> None:
+    process = VllmProcess(fake.launch({}), tmp_path / "vllm.log")
+
+    process.close()
+
+    assert process.state().status is Status.STOPPED
+    assert not fake.private.exists()
+
+
+def test_what_does_not_heed_its_end_is_killed(keep: Keep, fake: Fake) -> None:
+    process = keep({"deaf": True, "load_s": 60}, timing=replace(QUICK, heed=1))
+    pids = fake.pids(0)
+    until(lambda: "deaf" in Path(process.state().log).read_text())
+    began = time.monotonic()
+
+    process.close()
+
+    assert 1 <= time.monotonic() - began < 5
+    assert not any(is_alive(pid) for pid in pids)
 
 
 def test_nothing_is_left_behind_a_server_that_was_killed(fake: Fake, tmp_path: Path) -> None:

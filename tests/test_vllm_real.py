@@ -19,8 +19,10 @@ import pytest
 
 from corpus.settings import GenerationSettings, VllmSettings
 from rag.engines.vllm import client
+from rag.engines.vllm.events import Delta
 from rag.engines.vllm.launch import Launch, prepare
 from rag.engines.vllm.process import Status, VllmProcess
+from rag.scope import Scope
 from tests.test_jobs import is_alive
 from tests.tiny_model import CONTEXT, tiny_adapter, tiny_model
 
@@ -104,6 +106,13 @@ def left_of(before: dict[int, str]) -> dict[int, str]:
     return {pid: name for pid, name in before.items() if is_alive(pid)}
 
 
+def generated(served: Served, model: str) -> list[int]:
+    """The eight tokens that are likeliest after a short prompt."""
+    asked = client.Completion((0, 2, 100, 200), model, {"max_tokens": 8, "temperature": 0.0})
+    events = client.stream(served.process.address, asked, Scope(30))
+    return [token for event in events if isinstance(event, Delta) for token in event.token_ids]
+
+
 def test_it_serves_the_model_under_the_name_of_the_settings_and_its_adapter(served: Served) -> None:
     base, adapter = client.models(served.process.address, 5)
 
@@ -112,8 +121,13 @@ def test_it_serves_the_model_under_the_name_of_the_settings_and_its_adapter(serv
 
 
 def test_it_generates_and_the_adapter_generates_something_else(served: Served) -> None:
-    for model in (str(served.model), ADAPTER):
-        client.probe(served.process.address, model, 30)
+    base, again, adapted = (
+        generated(served, model) for model in (str(served.model), str(served.model), ADAPTER)
+    )
+
+    assert base == again
+    assert len(base) == len(adapted) == 8
+    assert base != adapted
 
 
 def test_nobody_but_this_user_can_reach_it(served: Served) -> None:

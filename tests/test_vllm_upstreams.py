@@ -71,7 +71,7 @@ def fakes() -> Iterator[list[FakeVllm]]:
 
 @contextmanager
 def watched(*fakes: FakeVllm) -> Iterator[Upstreams]:
-    upstreams = Upstreams([fake.address for fake in fakes])
+    upstreams = Upstreams([fake.address for fake in fakes], patience_s=0.0)
     upstreams.start()
     try:
         yield upstreams
@@ -212,7 +212,7 @@ def test_one_server_is_asked_once_more_and_then_no_more() -> None:
         began = time.monotonic()
         assert "its queue is full" in fails(Upstreams([fake.address]), EngineUnavailable)
         assert len(fake.requests) == 4
-        assert 0.02 < time.monotonic() - began < 0.2
+        assert 0.02 < time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize("fault", ["reset", "error_event", "500", "wrong_model", "bad_json"])
@@ -230,7 +230,7 @@ def test_the_second_try_has_what_is_left_of_the_time_for_the_first_token() -> No
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match=r"no token within 0\.[0-3]"):
             list(Upstreams([fake.address]).stream(ASKED, Scope(30), first_token_s=0.4))
-        assert 0.3 < time.monotonic() - began < 0.65
+        assert 0.3 < time.monotonic() - began < 1.4
 
 
 def test_whoever_leaves_is_not_asked_for_again() -> None:
@@ -252,7 +252,7 @@ def test_whoever_leaves_is_not_asked_for_again() -> None:
 def test_servers_that_keep_failing_are_not_waited_for() -> None:
     with FakeVllm() as fake:
         fake.fault = "hang"
-        upstreams = Upstreams([fake.address])
+        upstreams = Upstreams([fake.address], patience_s=0.0)
         for _ in range(5):
             fails(upstreams, DeadlineExceeded)
         asked = len(fake.requests)
@@ -281,6 +281,20 @@ def test_requests_that_are_refused_say_nothing_against_the_server() -> None:
     with FakeVllm(["fine"]) as fake:
         upstreams = Upstreams([fake.address])
         fake.fault = "wrong_model"
+        for _ in range(10):
+            fails(upstreams)
+        fake.fault = ""
+        assert text(upstreams) == "fine"
+
+
+@pytest.mark.parametrize("fault", ["slow_first_token", "slow_drip", "429", "503"])
+def test_requests_with_little_time_and_a_full_queue_say_nothing_against_the_server(
+    fault: str,
+) -> None:
+    """Else five requests with a deadline of a millisecond would close it to everybody."""
+    with FakeVllm(["fine"]) as fake:
+        upstreams = Upstreams([fake.address])
+        fake.fault = fault
         for _ in range(10):
             fails(upstreams)
         fake.fault = ""

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "documents"
 VOCABULARY = 4000
@@ -97,7 +98,7 @@ def tiny_adapter(folder: Path, base: Path, seed: int = 1, rank: int = 8) -> Path
     return folder
 
 
-def _tokenizer():  # type: ignore[no-untyped-def]  # transformers has no types
+def _tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

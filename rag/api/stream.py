@@ -14,8 +14,9 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
 from corpus.errors import EngineFailed
@@ -73,6 +74,18 @@ class Making:
         if isinstance(item, Exception):
             raise item
         return item
+
+    def more(self) -> Iterator[Event]:
+        """The events that are there already.
+
+        :raises Exception: whatever the making of the answer raised.
+        """
+        with suppress(queue.Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
 
     def give_up(self) -> None:
         """Nobody reads on: end the making of the answer."""
@@ -133,12 +146,27 @@ def event_stream(
                     continue
                 yield PING
             else:
-                yield written(event)
+                ready = list(joined([event, *making.more()]))
+                event = ready[-1]
+                yield "".join(map(written, ready))
             sent = time.monotonic()
     except Exception as error:  # noqa: BLE001  # told to the client as the last event
         yield _text("error", fail(error))
     finally:
         making.give_up()
+
+
+def joined(events: Iterable[Event]) -> Iterator[Event]:
+    """The same events, with words that follow each other as one.
+
+    Events wait together only when they come faster than they can be sent; fewer and larger
+    ones are then what lets the sender catch up.
+    """
+    for said, group in groupby(events, lambda event: isinstance(event, Said)):
+        if said:
+            yield Said("".join(event.text for event in group if isinstance(event, Said)))
+        else:
+            yield from group
 
 
 def written(event: Event) -> str:

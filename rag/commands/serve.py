@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +12,9 @@ from corpus.errors import SettingsError
 from rag.commands.common import Session, with_session
 
 if TYPE_CHECKING:
-    from corpus.settings import ServeSettings
+    from corpus.settings import ServeSettings, Settings
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -63,10 +67,20 @@ def command(
         from rag.commands.opening import open_corpus
         from rag.service import start
 
+        _tell_changed_models(settings)
         opened = open_corpus(settings)
         return start(opened.answerer, opened.live, opened.store, settings, opened.generation)
 
     serve(build, settings.serve, ready=lambda url: session.console.note(_greeting(url)))
+
+
+def _tell_changed_models(settings: Settings) -> None:
+    """Say which models are not those that rag.lock holds, where there is one."""
+    from rag.models.lock import LOCK_NAME
+    from rag.models.verify import check_locked
+
+    for problem in check_locked(settings, Path(LOCK_NAME)):
+        log.warning("%s", problem)
 
 
 def _check_schedule(serve: ServeSettings) -> None:

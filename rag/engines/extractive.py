@@ -51,9 +51,7 @@ class ExtractiveEngine:
         shown = tuple(passages)
         return Prepared(shown, partial(self._quote, question, shown))
 
-    def _quote(
-        self, question: Question, passages: Sequence[Passage], _: Scope
-    ) -> Iterator[Piece]:
+    def _quote(self, question: Question, passages: Sequence[Passage], _: Scope) -> Iterator[Piece]:
         """Yield each chosen sentence and its citation, or :data:`CANNOT_ANSWER` alone.
 
         The passage with the best sentence comes first; sentences of one passage follow

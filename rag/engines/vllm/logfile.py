@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 LARGEST = 50_000_000  # bytes, before what was written is put aside
@@ -32,16 +34,20 @@ class LogFile:
     def limit(self) -> None:
         """Put aside what was written, once it is large; its writer goes on in an empty file.
 
-        A line that is written meanwhile may be lost.
+        A line that is written meanwhile may be lost. Where the disk is full, what was written
+        is dropped.
         """
-        if self.path.exists() and self.path.stat().st_size > LARGEST:
-            shutil.copyfile(self.path, self._before)
-            with self.path.open("r+b") as file:
-                file.truncate()
+        with suppress(OSError):
+            if self.path.stat().st_size <= LARGEST:
+                return
+            with suppress(OSError):
+                shutil.copyfile(self.path, self._before)
+            os.truncate(self.path, 0)
 
     def tail(self) -> str:
-        """The end of what was written."""
-        with self.path.open("rb") as file:
-            size = file.seek(0, 2)
+        """The end of what was written; nothing where somebody has removed it."""
+        with suppress(OSError), self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TAIL))
             return file.read().decode("utf-8", "replace")
+        return ""

@@ -155,28 +155,31 @@ class VllmProcess:
         self._starts += 1
         if self._starts > 1 and self._state.status is not Status.FAILED:
             self._state = self._as(Status.RESTARTING, self._state.reason)
-        ready = _Stopwatch()
         try:
-            if self._launch.address.path:
-                Path(self._launch.address.path).unlink(missing_ok=True)
-            self._log.begin()
-            process = self._process = Tethered(
-                self._launch.command,
-                nice=0,
-                heed_s=self._timing.heed,
-                output=self._log.path,
-                environment=self._launch.environment,
-            )
-            if self._closing.is_set():  # meanwhile
-                process.end()
-            complaint = self._watch(process, ready)
-            process.end()
-            code, _, _ = process.wait()
-            if complaint:
-                return Failure(complaint, Mend.SOON), ready.seconds()
-            return explain(self._log.tail(), code, self._launch.model), ready.seconds()
+            process = self._process = self._begin()
         except OSError as error:
-            return Failure(f"vLLM cannot be started: {error}", Mend.SOON), ready.seconds()
+            return Failure(f"vLLM cannot be started: {error}", Mend.SOON), 0.0
+        if self._closing.is_set():  # meanwhile
+            process.end()
+        ready = _Stopwatch()
+        complaint = self._watch(process, ready)
+        process.end()
+        code, _, _ = process.wait()
+        if complaint:
+            return Failure(complaint, Mend.SOON), ready.seconds()
+        return explain(self._log.tail(), code, self._launch.model), ready.seconds()
+
+    def _begin(self) -> Tethered:
+        if self._launch.address.path:
+            Path(self._launch.address.path).unlink(missing_ok=True)
+        self._log.begin()
+        return Tethered(
+            self._launch.command,
+            nice=0,
+            heed_s=self._timing.heed,
+            output=self._log.path,
+            environment=self._launch.environment,
+        )
 
     def _watch(self, process: Tethered, ready: _Stopwatch) -> str:
         """Look at it until it ends or must be ended; the latter's reason, if so."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-from corpus.errors import EngineFailed
+from corpus.errors import DeadlineExceeded, EngineBusy, EngineFailed
 from rag.engines.vllm import client
 from rag.engines.vllm.address import Address
 from rag.engines.vllm.breaker import Breaker, State
@@ -24,13 +24,22 @@ log = logging.getLogger(__name__)
 
 CHECK_S = 1.0  # for a page that needs no model
 PROBE_S = 2.5  # for one token
+PATIENCE_S = 5.0  # of silence, before a request that gave up says something of the server
 
 
 class Upstream:
-    """A server, and what is known of it. Safe to share between threads."""
+    """A server, and what is known of it. Safe to share between threads.
 
-    def __init__(self, address: Address, clock: Callable[[], float] = time.monotonic) -> None:
-        self.address = address
+    :param patience_s: of silence, after which a request that gave up speaks against it.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        clock: Callable[[], float] = time.monotonic,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.address, self._patience_s = address, patience_s
         self.in_flight = 0  # requests; kept by whoever distributes them, under its own lock
         self._clock = clock
         self._lock = threading.Lock()
@@ -61,7 +70,7 @@ class Upstream:
 
     def stream(self, completion: Completion, scope: Scope, first_token_s: float) -> Iterator[Event]:
         """Generate; see :func:`rag.engines.vllm.client.stream`. How it ends is remembered."""
-        began = False
+        began, asked = False, self._clock()
         try:
             with closing(
                 client.stream(self.address, completion, scope, first_token_s)
@@ -73,7 +82,8 @@ class Upstream:
             self._record(good=began)
             raise
         except EngineFailed as error:
-            if error.retryable:  # else the request was at fault
+            is_silent = not began and self._clock() - asked >= self._patience_s
+            if _is_its_fault(error, is_silent=is_silent):
                 self._fail(error)
             raise
         self._record(good=True)
@@ -142,3 +152,14 @@ class Upstream:
             opened = self._breaker.state is not before
         if opened:
             log.warning("no more requests to the vLLM server at %s: %s", self.address, self._error)
+
+
+def _is_its_fault(error: EngineFailed, *, is_silent: bool) -> bool:
+    """Whether a failed request says that the server is not well.
+
+    A full queue does not, nor does a request that was wrong or had little time: whoever sends
+    such requests would otherwise close the server to all others.
+    """
+    if isinstance(error, DeadlineExceeded):
+        return is_silent
+    return error.retryable and not isinstance(error, EngineBusy)

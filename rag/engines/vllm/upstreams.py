@@ -20,7 +20,7 @@ from corpus.errors import EngineUnavailable
 from rag.engines.vllm.address import Address
 from rag.engines.vllm.client import Completion, Model
 from rag.engines.vllm.events import Event
-from rag.engines.vllm.upstream import Upstream
+from rag.engines.vllm.upstream import PATIENCE_S, Upstream
 from rag.engines.vllm.watch import Watch
 from rag.scope import Scope
 
@@ -33,12 +33,16 @@ class Upstreams:
 
     :param addresses: of the servers; :meth:`set` gives others later.
     :param clock: seconds that never go back, for breakers and what :meth:`state` tells.
+    :param patience_s: of silence, after which a request that gave up speaks against a server.
     """
 
     def __init__(
-        self, addresses: Sequence[Address] = (), clock: Callable[[], float] = time.monotonic
+        self,
+        addresses: Sequence[Address] = (),
+        clock: Callable[[], float] = time.monotonic,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        self._clock = clock
+        self._clock, self._patience_s = clock, patience_s
         self._lock = threading.Lock()
         self._watched = False
         self._upstreams: dict[Address, Upstream] = {}
@@ -53,7 +57,7 @@ class Upstreams:
         with self._lock:
             known = self._upstreams
             self._upstreams = {
-                address: known.get(address) or Upstream(address, self._clock)
+                address: known.get(address) or Upstream(address, self._clock, self._patience_s)
                 for address in addresses
             }
             for address in self._watches.keys() - self._upstreams.keys():
@@ -184,7 +188,6 @@ def _rest(scope: Scope) -> None:
     """Wait a moment, of random length so that not all who failed together return together."""
     pause = random.uniform(*_REST_S)  # noqa: S311  # no secret
     time.sleep(max(0.0, min(pause, scope.remaining())))
-    scope.check()
 
 
 def _why(upstreams: Sequence[Upstream]) -> str:
