@@ -17,10 +17,10 @@ from dataclasses import replace
 
 from bench import results
 from bench.claims import MONTHS, Case, true_claims
-from rag.citations import AnswerWriter
+from rag.checking.citations import AnswerWriter
+from rag.checking.folding import folded
+from rag.checking.quantities import Quantity, quantities, values_of
 from rag.engines.vllm.markers import Markers
-from rag.folding import folded
-from rag.quantities import Quantity, quantities, values_of
 
 SEED = 20
 FLAGGED = ("partial", "unsupported")

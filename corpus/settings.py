@@ -133,8 +133,9 @@ class GenerationSettings(Section):
     """What a generative model is told, and how it answers."""
 
     model: str = Field(
-        "", description="The model of the engine vllm: a hub id, e.g. google/gemma-2-9b-it, or a "
-        "folder. Empty: what the server at vllm.urls serves."
+        "",
+        description="The model of the engine vllm: a hub id, e.g. google/gemma-2-9b-it, or a "
+        "folder. Empty: what the server at vllm.urls serves.",
     )
     revision: str = Field("", description="Revision of a model on the hub; empty: its newest.")
     tokenizer: str = Field(
@@ -147,16 +148,18 @@ class GenerationSettings(Section):
         {}, description="Variables that the chat template is given, e.g. reasoning_effort=low."
     )
     instructions: Path | None = Field(
-        None, description="A file used instead of the packaged instructions; `rag explain` names "
-        "the one in use, docs/generate.md has its form."
+        None,
+        description="A file used instead of the packaged instructions; `rag explain` names "
+        "the one in use, docs/generate.md has its form.",
     )
     examples: bool = Field(True, description="Show the model the examples of the instructions.")
     style: Literal["concise", "detailed", "quotes_first", "quotes"] = Field(
         "concise", description="How an answer reads: concise, detailed, quotes_first or quotes."
     )
     thinking: Literal["off", "hidden", "shown"] = Field(
-        "off", description="What a model that thinks before it answers does: off, where its "
-        "template can switch it off; hidden; shown."
+        "off",
+        description="What a model that thinks before it answers does: off, where its "
+        "template can switch it off; hidden; shown.",
     )
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
         None, description="Of sampling; unset: as the model's generation config says, else 0."

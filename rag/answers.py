@@ -202,7 +202,8 @@ class Verdict(StrEnum):
     """What checking a citation against the cited characters found."""
 
     VERBATIM = "verbatim"  # the claim is the cited text, word for word
-    SUPPORTED = "supported"  # every number, date and name of the claim stands in the span
+    SUPPORTED = "supported"  # every number, date and name of the claim stands in the span, or
+    # in the sentences of the same passage that are cited with it
     PARTIAL = "partial"  # some of them do
     UNSUPPORTED = "unsupported"  # none does
     UNCHECKED = "unchecked"  # the claim holds nothing that could be checked; not a pass
@@ -228,6 +229,7 @@ class Citation:
     answer_start: int  # the claim, as a span of Answer.text
     answer_end: int
     level: str = "sentence"  # "passage" where the model named no sentence of it
+    missing: tuple[str, ...] = ()  # numbers, dates and names of the claim that the span lacks
 
 
 class Outcome(StrEnum):

@@ -19,7 +19,7 @@ from rag.answers import (
     Thought,
     is_abstention,
 )
-from rag.citations import AnswerWriter
+from rag.checking.citations import AnswerWriter
 from rag.events import Event, Meta, Said, Thinking
 from rag.scope import Scope
 

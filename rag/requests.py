@@ -49,9 +49,7 @@ class ExplainRequest(Body):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
         None, description="Of sampling; without effect on the extractive engine, as the next four."
     )
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        None, description="Of sampling."
-    )
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="Of sampling.")
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = Field(
         None, description="Of sampling."
     )

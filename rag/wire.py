@@ -73,6 +73,7 @@ def citation_json(citation: Citation) -> Json:
         "answer_start": citation.answer_start,
         "answer_end": citation.answer_end,
         "level": citation.level,
+        "missing": list(citation.missing),
     }
 
 

@@ -161,6 +161,7 @@ def test_an_answer_has_the_promised_fields_and_no_others(shared: Service) -> Non
         "answer_start",
         "answer_end",
         "level",
+        "missing",
     ]
     assert list(body["citations"][0]["document"]) == ["id", "title"]
     assert list(body["snapshot"]) == ["id", "created", "age_s"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from corpus.types import Chunk, Scores
 from rag.answers import CANNOT_ANSWER, Citation, Cite, Passage, Sentence, Verdict
-from rag.citations import AnswerWriter
+from rag.checking.citations import AnswerWriter
 from rag.events import Cited, Said
 
 DOCUMENT = "Preface. Employees get 27 days. Leave ends in March. 😀 Ask Ida early."

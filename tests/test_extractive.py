@@ -16,8 +16,8 @@ from corpus.sentences import sentence_spans
 from corpus.types import Chunk, Scores
 from rag.answers import CANNOT_ANSWER, Cite, Passage, Piece, Question, Sentence
 from rag.engines.extractive import ExtractiveEngine, Quoting
-from rag.scope import Scope
 from rag.evidence import candidates
+from rag.scope import Scope
 from rag.terms import PLAIN_WORDS
 
 TOWER = (

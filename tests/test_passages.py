@@ -48,9 +48,7 @@ def test_of_overlapping_hits_the_better_is_shown_and_neighbours_both_are() -> No
 
     assert [(one.chunk.start, one.chunk.end) for one in shown] == [(10, 20), (20, 30), (0, 10)]
     assert [one.number for one in shown] == [1, 2, 3]
-    assert [(one.start, one.end, one.reason) for one in dropped] == [
-        (19, 30, "overlaps passage 1")
-    ]
+    assert [(one.start, one.end, one.reason) for one in dropped] == [(19, 30, "overlaps passage 1")]
 
 
 def test_equal_text_of_two_documents_is_shown_once_and_equal_spans_of_two_both() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from corpus.types import Chunk, Hit, Scores
 from rag import passages as passaging
 from rag.answers import Cite, Passage, Verdict
-from rag.citations import AnswerWriter
+from rag.checking.citations import AnswerWriter
+from rag.checking.verdicts import Check, check, verdict
 from rag.engines.vllm.markers import Markers
-from rag.verdicts import Check, check, verdict
 
 VERBATIM, SUPPORTED, PARTIAL = Verdict.VERBATIM, Verdict.SUPPORTED, Verdict.PARTIAL
 UNSUPPORTED, UNCHECKED = Verdict.UNSUPPORTED, Verdict.UNCHECKED

@@ -7,23 +7,43 @@ needs no vLLM.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
 
-from corpus.settings import GenerationSettings, VllmSettings
+from corpus.errors import GivenUp
+from corpus.settings import GenerationSettings, VllmSettings, load
+from rag.answerer import Answerer
+from rag.api.app import create_app
+from rag.api.context import Context
+from rag.engines.extractive import ExtractiveEngine
 from rag.engines.vllm import client
+from rag.engines.vllm.address import Address
 from rag.engines.vllm.events import Delta
+from rag.engines.vllm.generation import Generation
 from rag.engines.vllm.launch import Launch, prepare
 from rag.engines.vllm.process import Status, VllmProcess
+from rag.jobs import Jobs
+from rag.live import LiveCorpus
 from rag.scope import Scope
+from tests.conftest import Workbench
+from tests.serving import events_of
 from tests.test_jobs import is_alive
+from tests.test_server import until
 from tests.tiny_model import CONTEXT, tiny_adapter, tiny_model
 
 ROOT = Path(__file__).parent.parent
@@ -58,7 +78,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("vllm")
     model = tiny_model(folder / "model")
     adapter = tiny_adapter(folder / "adapter", model)
-    launch = launch_of(model, adapters={ADAPTER: str(adapter)})
+    narrow = {"max_queued": 8, "arguments": ("--max-num-seqs", "2")}
+    launch = launch_of(model, adapters={ADAPTER: str(adapter)}, **narrow)
     process = VllmProcess(launch, folder / "store" / "logs" / "vllm.log")
     process.start()
     try:
@@ -149,17 +170,215 @@ def test_nobody_but_this_user_can_reach_it(served: Served) -> None:
     assert Path(served.launch.address.path).parent.stat().st_mode & 0o077 == 0
 
 
-def test_an_engine_that_is_killed_is_started_again_and_serves(served: Served) -> None:
-    before = processes(served.launch)
-    engine = next(pid for pid, name in before.items() if name.startswith("VLLM::Engine"))
+# ---- the engine over it --------------------------------------------------------------------------
 
-    os.kill(engine, signal.SIGKILL)
+QUESTION = "What is a chat template?"
 
-    becomes(served.process, Status.RESTARTING, 30)
-    assert "killed or crashed" in served.process.state().reason
-    becomes(served.process, Status.READY)
-    assert left_of(before) == {}
-    client.probe(served.process.address, str(served.model), 30)
+
+@dataclass(frozen=True)
+class Answering:
+    """The whole service over the real server."""
+
+    app: Flask
+    generation: Generation
+    address: Address
+
+    def ask(self, **fields: object) -> Any:
+        body = {"question": QUESTION, "max_tokens": 24, "temperature": 0, **fields}
+        return self.app.test_client().post("/v1/ask", json=body)
+
+    def answer(self, **fields: object) -> dict[str, Any]:
+        response = self.ask(**fields)
+        assert response.status_code == 200, response.text
+        found: dict[str, Any] = response.get_json()
+        return found
+
+    def explain(self) -> dict[str, Any]:
+        body = {"question": QUESTION, "temperature": 0}
+        found: dict[str, Any] = self.app.test_client().post("/v1/explain", json=body).get_json()
+        return found
+
+    def vllm(self, method: str, path: str, body: object = None) -> bytes:
+        """What vLLM itself says."""
+        connection = HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.address.path)
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            told = response.read()
+            assert response.status == 200, told
+            return told
+        finally:
+            connection.close()
+
+    def running(self) -> float:
+        """Requests that vLLM works on or holds in its queue, by its own metrics."""
+        metrics = self.vllm("GET", "/metrics").decode()
+        names = ("vllm:num_requests_running", "vllm:num_requests_waiting")
+        lines = [
+            line for line in metrics.splitlines() if line.startswith(tuple(f"{n}{{" for n in names))
+        ]
+        assert lines
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+@pytest.fixture(scope="module")
+def answering(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answering]:
+    bench = Workbench(tmp_path_factory.mktemp("answering"))
+    for path in sorted((ROOT / "corpus" / "documents").iterdir()):
+        bench.write(path.name, path.read_text(encoding="utf-8"))
+    bench.ingest()
+    flags = {
+        "store": bench.store.path,
+        "answer": {"engine": "vllm"},
+        "generation": {"model": str(served.model)},
+        "vllm": {"urls": str(served.process.address), "adapters": {ADAPTER: str(served.adapter)}},
+    }
+    settings = load({}, flags)
+    generation = Generation(settings)
+    generation.start()
+    until(lambda: not generation.problem(), 30)
+    live = LiveCorpus(bench.store, bench.encoder)
+    engines = [generation.engine, ExtractiveEngine()]
+    answerer = Answerer(live, bench.encoder, engines, settings.retrieval)
+    jobs = Jobs([sys.executable, "-c", ""])
+    context = Context(answerer, live, bench.store, jobs, settings, None, generation.state)
+    yield Answering(create_app(context), generation, served.process.address)
+    generation.close()
+
+
+def test_the_prompt_is_what_vllm_says_it_saw_and_what_it_would_have_written_itself(
+    answering: Answering, served: Served
+) -> None:
+    told = answering.explain()
+    seen = answering.vllm(
+        "POST",
+        "/v1/completions",
+        {
+            "model": str(served.model),
+            "prompt": told["token_ids"],
+            "max_tokens": 1,
+            "return_token_ids": True,
+        },
+    )
+    rendered = answering.vllm(
+        "POST", "/tokenize", {"model": str(served.model), "messages": told["messages"]}
+    )
+
+    assert json.loads(seen)["choices"][0]["prompt_token_ids"] == told["token_ids"]
+    assert json.loads(rendered)["tokens"] == told["token_ids"]
+
+
+def test_the_answer_is_what_vllm_generates_for_these_tokens(
+    answering: Answering, served: Served
+) -> None:
+    told, body = answering.explain(), answering.answer()
+    raw = answering.vllm(
+        "POST",
+        "/v1/completions",
+        {
+            "model": str(served.model),
+            "prompt": told["token_ids"],
+            "max_tokens": 24,
+            "temperature": 0,
+            "stop_token_ids": [one["id"] for one in told["stops"]["ids"]],
+        },
+    )
+
+    assert body["answer"].strip() == json.loads(raw)["choices"][0]["text"].strip()
+    assert body["usage"]["completion_tokens"] == json.loads(raw)["usage"]["completion_tokens"]
+    assert body["usage"]["prompt_tokens"] == len(told["token_ids"])
+    assert body["finish_reason"] == json.loads(raw)["choices"][0]["finish_reason"]
+    assert (body["engine"], body["degraded"]) == ("vllm", False)
+
+
+def test_a_stream_of_the_real_engine_is_its_answer(answering: Answering) -> None:
+    events = events_of(answering.ask(stream=True).text)
+
+    text = "".join(str(data["text"]) for name, data in events if name == "token")
+    assert dict(events)["done"]["answer"] == text == answering.answer()["answer"]
+
+
+def test_a_stop_string_and_a_seed_reach_the_engine(answering: Answering) -> None:
+    whole = answering.answer()["answer"]
+    word = whole.split()[3]
+
+    cut = answering.answer(stop=[word])
+
+    assert cut["answer"].strip() == whole.partition(word)[0].strip()
+    assert cut["finish_reason"] == "stop"
+    drawn = [answering.answer(temperature=1.5, seed=seed)["answer"] for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_quotes_of_a_model_that_says_nonsense_are_sentences_all_the_same(
+    answering: Answering,
+) -> None:
+    quoted = 0
+    for seed in range(12):
+        body = answering.answer(style="quotes", temperature=2, seed=seed, max_tokens=80)
+        assert {one["verdict"] for one in body["citations"]} <= {"verbatim"}
+        lines = body["answer"].split("\n") if body["citations"] else []
+        assert body["citations"] or body["status"] == "abstained"
+        assert len(lines) >= len(body["citations"])
+        quoted += bool(body["citations"])
+    assert quoted
+
+
+def test_an_adapter_answers_by_name(answering: Answering) -> None:
+    assert answering.answer(adapter=ADAPTER)["answer"] != answering.answer()["answer"]
+    refused = answering.ask(adapter="other")
+    assert (refused.status_code, refused.get_json()["error"]["param"]) == (400, "adapter")
+
+
+@pytest.mark.parametrize("deltas", [0, 5])
+def test_a_request_that_is_given_up_frees_the_engine_within_a_second(
+    answering: Answering, served: Served, deltas: int
+) -> None:
+    """Before the first token, and in the middle."""
+    told = answering.explain()
+    sampling = {"max_tokens": 2000, "ignore_eos": True, "temperature": 1.0}
+    asked = client.Completion(tuple(told["token_ids"]), str(served.model), sampling)
+    scope = Scope(60)
+
+    def generate() -> None:
+        with suppress(GivenUp):
+            for _ in client.stream(served.process.address, asked, scope):
+                came.release()
+
+    came = threading.Semaphore(0)
+    thread = threading.Thread(target=generate)
+    thread.start()
+    until(lambda: answering.running() >= 1)
+    for _ in range(deltas):
+        came.acquire()
+    left = time.monotonic()
+    scope.cancel()
+
+    until(lambda: answering.running() == 0, 5)
+    assert time.monotonic() - left < 1.0
+    thread.join(5)
+
+
+def test_more_requests_than_the_queue_holds_are_answered_extractively(
+    answering: Answering,
+) -> None:
+    def ask(number: int) -> dict[str, Any]:
+        return answering.answer(temperature=1.0, seed=number, max_tokens=60)
+
+    with ThreadPoolExecutor(32) as pool:
+        bodies = list(pool.map(ask, range(32)))
+
+    engines = {body["engine"] for body in bodies}
+    full = [body for body in bodies if body["degraded"]]
+    assert engines == {"vllm", "extractive"}
+    assert all("queue is full" in body["degraded_reason"] for body in full)
+    assert answering.answer()["engine"] == "vllm"
+
+
+# ---- what ends it ------------------------------------------------------------------------------
 
 
 def test_a_context_that_is_too_long_is_told_and_not_tried_again(tmp_path: Path) -> None:
@@ -175,3 +394,16 @@ def test_a_context_that_is_too_long_is_told_and_not_tried_again(tmp_path: Path) 
     assert state.status is Status.FAILED
     assert f"has a context of {CONTEXT} tokens" in state.reason
     assert state.starts == 1
+
+
+def test_an_engine_that_is_killed_is_started_again_and_serves(served: Served) -> None:
+    before = processes(served.launch)
+    engine = next(pid for pid, name in before.items() if name.startswith("VLLM::Engine"))
+
+    os.kill(engine, signal.SIGKILL)
+
+    becomes(served.process, Status.RESTARTING, 30)
+    assert "killed or crashed" in served.process.state().reason
+    becomes(served.process, Status.READY)
+    assert left_of(before) == {}
+    client.probe(served.process.address, str(served.model), 30)

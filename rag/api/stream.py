@@ -60,6 +60,7 @@ class Making:
     ) -> None:
         self._events, self._end = events, end
         self._queue = queue.Queue[Event | Exception](AHEAD)
+        self._failed: Exception | None = None
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._make, daemon=True)
         self._thread.start()
@@ -70,22 +71,25 @@ class Making:
         :raises queue.Empty: when there was none in that time.
         :raises Exception: whatever the making of the answer raised.
         """
-        item = self._queue.get(timeout=timeout)
+        item = self._failed or self._queue.get(timeout=timeout)
         if isinstance(item, Exception):
             raise item
         return item
 
     def more(self) -> Iterator[Event]:
-        """The events that are there already.
+        """The events that are there already, up to the last of the answer.
 
-        :raises Exception: whatever the making of the answer raised.
+        What the making of the answer raised is kept for :meth:`next`.
         """
         with suppress(queue.Empty):
-            while True:
+            while self._failed is None:
                 item = self._queue.get_nowait()
                 if isinstance(item, Exception):
-                    raise item
+                    self._failed = item
+                    return
                 yield item
+                if isinstance(item, Done):
+                    return
 
     def give_up(self) -> None:
         """Nobody reads on: end the making of the answer."""
@@ -146,9 +150,9 @@ def event_stream(
                     continue
                 yield PING
             else:
-                ready = list(joined([event, *making.more()]))
+                ready = [event] if isinstance(event, Done) else [event, *making.more()]
                 event = ready[-1]
-                yield "".join(map(written, ready))
+                yield "".join(map(written, joined(ready)))
             sent = time.monotonic()
     except Exception as error:  # noqa: BLE001  # told to the client as the last event
         yield _text("error", fail(error))

@@ -63,7 +63,7 @@ def names(
     small: Set[str] = frozenset(),
     language: str = "english",
 ) -> list[Name]:
-    """The names of a text (see :func:`rag.folding.folded`).
+    """The names of a text (see :func:`rag.checking.folding.folded`).
 
     :param taken: spans that are something else, numbers and dates, in order.
     :param small: words that are known to be written without a capital.

@@ -11,9 +11,9 @@ import re
 
 from corpus.sentences import Span, sentence_spans
 from rag.answers import is_abstention
-from rag.folding import folded
-from rag.names import names
-from rag.quantities import quantities
+from rag.checking.folding import folded
+from rag.checking.names import names
+from rag.checking.quantities import quantities
 
 _FENCES = ("```", "~~~")
 _HEADING = re.compile(r"#{1,6} |(?:\*\*|__)[^*_\n]+(?:\*\*|__)$")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rag.answers import Cite, is_abstention
-from rag.claims import is_claim, says_something, sentences
+from rag.checking.claims import is_claim, says_something, sentences
 
 _WORD_ENDS = re.compile(r"(?<=\S)\s|(?<=[。！？｡」』”])[^\s。！？｡」』”)）]")
 

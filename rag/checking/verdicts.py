@@ -16,9 +16,9 @@ import re
 from dataclasses import dataclass
 
 from rag.answers import Verdict
-from rag.folding import folded
-from rag.names import Known, language_of, names
-from rag.quantities import quantities, values_of
+from rag.checking.folding import folded
+from rag.checking.names import Known, language_of, names
+from rag.checking.quantities import quantities, values_of
 from rag.terms import Terms
 
 _OFF_TOPIC = 0.2  # share of a claim's words in what it cites, at which it is about something else

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from corpus.sentences import Span
 from rag.answers import Citation, Cite, Passage, Verdict, is_abstention
-from rag.cited import Opened, Shown
-from rag.claims import is_claim, says_something, sentences
+from rag.checking.cited import Opened, Shown
+from rag.checking.claims import is_claim, says_something, sentences
+from rag.checking.strict import Passed, SentenceGate
+from rag.checking.verdicts import Check
 from rag.events import Cited, Said
-from rag.strict import Passed, SentenceGate
-from rag.verdicts import Check
 
 _JOINS = " \t\n,;:."  # between a citation and the rest of its sentence
 
@@ -134,7 +134,7 @@ class AnswerWriter:
             self._text += written
             self._places.append(len(self._bare))
             self._lengths.append(self._lengths[-1] + len(written))
-            self.citations.append(one.citation(marker, checked.verdict, span))
+            self.citations.append(one.citation(marker, checked, span))
             events += [Said(written), Cited(self.citations[-1])]
         return events
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.answers import Citation, Cite, Passage, Verdict
-from rag.verdicts import Check, adds, check
+from rag.checking.verdicts import Check, adds, check
 
 _REFERS_BACK = re.compile(
     r"\b(?:he|she|it|they|him|them|his|her|its|their|this|these|those|such"
@@ -32,7 +32,7 @@ class Opened:
         """Hold a claim against it."""
         return check(claim, self.quote, self.context)
 
-    def citation(self, marker: str, verdict: Verdict, claim: tuple[int, int]) -> Citation:
+    def citation(self, marker: str, checked: Check, claim: tuple[int, int]) -> Citation:
         """It as a citation of an answer.
 
         :param claim: span of the answer's text.
@@ -48,10 +48,11 @@ class Opened:
             headings=chunk.headings,
             page=chunk.page,
             score=self.passage.score,
-            verdict=verdict,
+            verdict=checked.verdict,
             answer_start=claim[0],
             answer_end=claim[1],
             level=self.level,
+            missing=checked.missing,
         )
 
 

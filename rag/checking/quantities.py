@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rag.numerals import NUMBER_WORDS, POWERS, SUFFIXES, Reading, readings, shifted, spoken
+from rag.checking.numerals import NUMBER_WORDS, POWERS, SUFFIXES, Reading, readings, shifted, spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ _SCAN = re.compile(
 
 
 def quantities(text: str) -> list[Quantity]:
-    """The numbers and dates of a text (see :func:`rag.folding.folded`), in order."""
+    """The numbers and dates of a text (see :func:`rag.checking.folding.folded`), in order."""
     return [one for match in _SCAN.finditer(text) for one in _read(match)]
 
 

@@ -1,0 +1,1 @@
+"""What becomes of generated text: claims, citations that open, verdicts by rule."""
