@@ -193,8 +193,10 @@ class VllmSettings(Section):
         0.9, description="Share of the GPU's memory that vLLM may use."
     )
     dtype: str = Field("auto", description="Number format of the weights, as vLLM names it.")
-    max_queued: Annotated[int, Field(ge=1)] = Field(
-        64, description="Requests that may wait in the engine; more are answered extractively."
+    max_requests: Annotated[int, Field(ge=1)] = Field(
+        64,
+        description="Requests that the engine takes at once, running and waiting together; more "
+        "are answered extractively.",
     )
     adapters: Pairs = Field({}, description="LoRA adapters: NAME=FOLDER; a request names one.")
     deadline_s: Annotated[float, Field(gt=0, le=3600)] = Field(

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from corpus.embedding import Encoder
 from corpus.errors import BadRequest, EngineFailed
@@ -120,7 +120,7 @@ class Answerer:
         query = self._query(question, chosen, scope or Scope(), watch)
         hits = self._search(snapshot, query, question.k, Mode.HYBRID, watch)
         shown, dropped = passaging.build(hits)
-        prepared = chosen.prepare(question, shown)
+        prepared = chosen.prepare(_as_asked(question, query, chosen), shown)
         watch.lap("prompt")
         return Explanation(
             chosen.name,
@@ -163,7 +163,7 @@ class Answerer:
         found, repeated = passaging.build(hits)
         composer = Composer(meta, question, query, hits, repeated)
         try:
-            prepared = chosen.prepare(question, found)
+            prepared = chosen.prepare(_as_asked(question, query, chosen), found)
             yield Found(prepared.shown)
             yield from composer.compose(prepared, scope)
         except EngineFailed as error:
@@ -172,7 +172,8 @@ class Answerer:
                 yield Found(found)
             yield Degraded(stand_in.name, str(error))
             composer.stand_in(stand_in.name, str(error))
-            again = stand_in.prepare(question, composer.shown or found)
+            asked = _as_asked(question, query, stand_in)
+            again = stand_in.prepare(asked, composer.shown or found)
             yield from composer.compose(again, Scope())
         watch.lap("generate")
         yield Done(composer.answer(watch.laps()))
@@ -217,6 +218,11 @@ class Answerer:
         hits = snapshot.search(query)
         watch.lap("search")
         return hits
+
+
+def _as_asked(question: Question, query: str, engine: Engine) -> Question:
+    """The question for an engine: one without a model does not read what was said before."""
+    return question if engine.model is not None else replace(question, text=query)
 
 
 class _Watch:

@@ -277,6 +277,16 @@ def test_what_a_model_thinks_is_no_part_of_its_answer(
     assert talk.explain()["prompt"].endswith("<think>\n")
 
 
+def test_a_model_that_only_thinks_has_not_answered(talks: Talks) -> None:
+    """Its tokens are used up: that is no abstention, and another engine stands in."""
+    body = talks(["Hm", ", 27", " or 28"], THINKING, generation={"thinking": "hidden"}).answer(
+        max_tokens=3
+    )
+
+    assert (body["engine"], body["status"]) == ("extractive", "answered")
+    assert "before it said anything but thoughts" in body["degraded_reason"]
+
+
 def test_thinking_that_is_off_is_off(talks: Talks) -> None:
     talk = talks(template=THINKING)
 

@@ -461,6 +461,16 @@ def test_what_has_no_citation_is_underlined_and_counted(written: Written) -> Non
     assert not written.visit.shown("#stand-in")
 
 
+def test_what_a_citation_does_not_hold_up_is_named(written: Written) -> None:
+    written.fake.says = [f"{LEAVE[:-1]} [1].".replace("27", "28")]
+
+    written.visit.ask(QUESTION)
+
+    verdict = written.visit.page.locator("#citations .verdict")
+    assert verdict.get_attribute("data-verdict") in ("partial", "unsupported")
+    assert "not there: 28 days" in written.visit.text("#citations .line")
+
+
 def test_what_was_held_back_is_counted(written: Written) -> None:
     written.fake.says = [f"{LEAVE[:-1]} [1]. It never ends. Nobody counts it."]
     written.more["strict"] = True

@@ -130,7 +130,7 @@ def test_the_command_says_all_that_the_settings_say(make: Make) -> None:
     generation = GenerationSettings(
         model="google/gemma-2-9b-it", revision="abc", tokenizer="google/gemma-2-2b-it"
     )
-    vllm = VllmSettings(gpu_memory=0.7, dtype="bfloat16", max_queued=9)
+    vllm = VllmSettings(gpu_memory=0.7, dtype="bfloat16", max_requests=9)
     found = make()
 
     line = command(installation(found), generation, vllm, HERE, 8192)

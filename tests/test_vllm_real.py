@@ -78,7 +78,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("vllm")
     model = tiny_model(folder / "model")
     adapter = tiny_adapter(folder / "adapter", model)
-    narrow = {"max_queued": 8, "arguments": ("--max-num-seqs", "2")}
+    narrow = {"max_requests": 8, "arguments": ("--max-num-seqs", "2")}
     launch = launch_of(model, adapters={ADAPTER: str(adapter)}, **narrow)
     process = VllmProcess(launch, folder / "store" / "logs" / "vllm.log")
     process.start()
@@ -318,7 +318,9 @@ def test_quotes_of_a_model_that_says_nonsense_are_sentences_all_the_same(
 ) -> None:
     quoted = 0
     for seed in range(12):
-        body = answering.answer(style="quotes", temperature=2, seed=seed, max_tokens=80)
+        adapter = ADAPTER if seed % 2 else None
+        drawn = {"temperature": 2, "seed": seed, "max_tokens": 80, "adapter": adapter}
+        body = answering.answer(style="quotes", **drawn, question=f"{QUESTION} {seed}?")
         assert {one["verdict"] for one in body["citations"]} <= {"verbatim"}
         lines = body["answer"].split("\n") if body["citations"] else []
         assert body["citations"] or body["status"] == "abstained"
@@ -366,7 +368,7 @@ def test_more_requests_than_the_queue_holds_are_answered_extractively(
     answering: Answering,
 ) -> None:
     def ask(number: int) -> dict[str, Any]:
-        return answering.answer(temperature=1.0, seed=number, max_tokens=60)
+        return answering.answer(temperature=1.0, seed=number, max_tokens=400)
 
     with ThreadPoolExecutor(32) as pool:
         bodies = list(pool.map(ask, range(32)))

@@ -31,11 +31,11 @@ def command(session: Session, question: str, asked: dict[str, Any], no_stream: b
         rag ask "When does it end?" --engine vllm --vllm-url http://127.0.0.1:8001
     """
     settings = session.settings(flags_of(asked))
-    body = body_of(question, asked, settings)
+    body = body_of(question, asked)
     if asked["server"] is not None:
         from rag.client import post
 
-        answer = post(asked["server"], "/v1/ask", {**body, "engine": settings.answer.engine})
+        answer = post(asked["server"], "/v1/ask", body)
         session.console.result(_told(answer), answer)
         return
     from rag.commands.opening import open_corpus

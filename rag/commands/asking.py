@@ -75,17 +75,17 @@ def flags_of(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def body_of(question: str, asked: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """The request that the options make.
+def body_of(question: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """The request that the options make; what was not given is left to who answers.
 
     :raises BadRequest: when the file of the history cannot be read.
     """
-    names = ("style", "temperature", "top_p", "seed", "max_tokens", "adapter")
+    names = ("k", "engine", "style", "temperature", "top_p", "seed", "max_tokens", "adapter")
     body = {name: asked[name] for name in names if asked[name] is not None}
     body |= {"stop": list(asked["stop"])} if asked["stop"] else {}
     body |= {"strict": True} if asked["strict"] else {}
     body |= {"history": _history(asked["history"])} if asked["history"] else {}
-    return {"question": question, "k": settings.answer.k, **body}
+    return {"question": question, **body}
 
 
 def question_of_body(body: dict[str, Any], settings: Settings) -> Question:

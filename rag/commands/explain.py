@@ -26,11 +26,11 @@ def command(session: Session, question: str, asked: dict[str, Any], tokens: bool
         rag explain "When does it end?" --engine vllm --model google/gemma-2-9b-it --json
     """
     settings = session.settings(flags_of(asked))
-    body = body_of(question, asked, settings)
+    body = body_of(question, asked)
     if asked["server"] is not None:
         from rag.client import post
 
-        told = post(asked["server"], "/v1/explain", {**body, "engine": settings.answer.engine})
+        told = post(asked["server"], "/v1/explain", body)
     else:
         from rag.commands.opening import open_corpus
         from rag.wire import explanation_json

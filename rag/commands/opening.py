@@ -7,18 +7,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from corpus.embedding import SentenceTransformerEncoder
-from corpus.errors import SettingsError
 from corpus.settings import Settings
 from corpus.store import Store
 from rag.answerer import Answerer
 from rag.answers import Engine
+from rag.engines.choice import VLLM, wants_vllm
 from rag.engines.extractive import ExtractiveEngine, Quoting
 from rag.live import LiveCorpus
 
 if TYPE_CHECKING:
     from rag.engines.vllm.generation import Generation
-
-ENGINES = ("extractive", "vllm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +68,13 @@ def open_corpus(settings: Settings, *, embeds: bool = True) -> Opened:
     engines: list[Engine] = [ExtractiveEngine(quoting)]
     generation = _generation(settings)
     if generation is not None:
-        engines.insert(0 if answers.engine == "vllm" else 1, generation.engine)
+        engines.insert(0 if answers.engine == VLLM else 1, generation.engine)
     return Opened(Answerer(live, encoder, engines, settings.retrieval), live, store, generation)
 
 
 def _generation(settings: Settings) -> Generation | None:
     """The generative engine, where the settings ask for it or name a server for it."""
-    engine = settings.answer.engine
-    if engine not in ENGINES:
-        raise SettingsError(
-            f"there is no engine {engine!r} (answer.engine); this version has {', '.join(ENGINES)}"
-        )
-    if engine != "vllm" and not settings.vllm.urls:
+    if not wants_vllm(settings):
         return None
     from rag.engines.vllm.generation import Generation
 

@@ -50,6 +50,7 @@ def command(
     With the engine vllm a vLLM server is started and kept running, unless --vllm-url names
     one; until it is ready, and whenever it is not, answers are extractive and say so.
     """
+    from rag.engines.choice import wants_vllm
     from rag.server import Service, serve
 
     flags = {"host": host, "port": port, "refresh_every": refresh_every}
@@ -62,6 +63,7 @@ def command(
         }
     )
     _check_schedule(settings.serve)
+    wants_vllm(settings)  # refuses an engine that cannot be had, before anything is started
 
     def build() -> Service:
         from rag.commands.opening import open_corpus

@@ -393,7 +393,11 @@ function citationItem(citation) {
   const open = button("open", citation.document.title, () => openCitation(citation, open, snapshot));
   const verdict = element("span", "verdict", VERDICTS[citation.verdict] ?? citation.verdict);
   verdict.dataset.verdict = citation.verdict;
-  return item(citation.marker, open, citation, citation.quote, verdict);
+  if (citation.missing.length === 0) {
+    return item(citation.marker, open, citation, citation.quote, verdict);
+  }
+  const missing = element("span", "where", `not there: ${citation.missing.join(", ")}`);
+  return item(citation.marker, open, citation, citation.quote, verdict, missing);
 }
 
 function closestItem(hit) {

@@ -8,6 +8,7 @@ or started.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from corpus.errors import (
@@ -97,10 +98,8 @@ class VllmEngine:
         sampling = resolve(question.sampling, self._generation, model.files.generation_config)
         room = self._room(model, sampling)
         asking = Asking(self._instructions, style, self._generation.examples)
-        try:
+        with _as_failure():
             fitted = fit(model, asking, question, passages, room)
-        except ModelUnusable as error:
-            raise EngineFailed(str(error)) from None
         constraint = quoting.constraint(fitted.shown) if style is Style.QUOTES else None
         sent = self._sent(model, fitted, sampling, room, constraint)
         generate = partial(self._generate, model, question, fitted.shown, sent)
@@ -112,7 +111,8 @@ class VllmEngine:
         :raises EngineFailed: when it could not.
         """
         model = self._slot.get()
-        prompt = model.write(condensing(self._instructions, question))
+        with _as_failure():
+            prompt = model.write(condensing(self._instructions, question))
         sampling = resolve(
             Sampling(temperature=0.0, max_tokens=_CONDENSED_TOKENS), self._generation, {}
         )
@@ -177,7 +177,7 @@ class VllmEngine:
         thinking = _thinking(model, sent.prompt)
         reader = quoting.Quotes(shown) if sent.constraint else Markers(shown)
         finish, usage, began = FinishReason.STOP, Usage(len(sent.prompt.ids), 0), False
-        shows = self._generation.thinking == "shown"
+        shows, said = self._generation.thinking == "shown", False
         try:
             for event in self._upstreams.stream(request, scope, self._vllm.first_token_s):
                 if isinstance(event, Usage):
@@ -185,13 +185,20 @@ class VllmEngine:
                     continue
                 began = began or bool(event.text)
                 finish = FinishReason.LENGTH if event.finish_reason == "length" else finish
-                yield from _read(thinking.feed(event.text), reader, shows=shows)
+                for piece in _read(thinking.feed(event.text), reader, shows=shows):
+                    said = said or not isinstance(piece, Thought)
+                    yield piece
         except DeadlineExceeded:
             if not began:
                 raise
             finish = FinishReason.DEADLINE
-        yield from _read(thinking.end(), reader, shows=shows)
-        yield from reader.end()
+        rest = [*_read(thinking.end(), reader, shows=shows), *reader.end()]
+        if finish is not FinishReason.STOP and not said and not rest:
+            raise EngineFailed(
+                f"{self.model} used up its tokens or its time ({finish.value}) before it said "
+                "anything but thoughts; generation.max_tokens gives it more"
+            )
+        yield from rest
         yield Finish(finish, usage.prompt_tokens, usage.completion_tokens)
 
     def _completion(
@@ -234,6 +241,15 @@ class VllmEngine:
                 f"there is no adapter {adapter!r}; this service has: {known}", "adapter"
             )
         return adapter
+
+
+@contextmanager
+def _as_failure() -> Iterator[None]:
+    """A template that refuses this conversation is a failure of the engine."""
+    try:
+        yield
+    except ModelUnusable as error:
+        raise EngineFailed(str(error)) from None
 
 
 def _thinking(model: PromptModel, prompt: Prompt) -> Thinking:

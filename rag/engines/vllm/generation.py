@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from corpus.errors import SettingsError
+from corpus.errors import EngineUnavailable, SettingsError
 from corpus.settings import Settings
 from rag.engines.vllm import address, launch
 from rag.engines.vllm.engine import VllmEngine
@@ -33,16 +33,12 @@ LOG = Path("logs") / "vllm.log"  # below the store
 class Generation:
     """The parts of the engine, put together.
 
-    :raises SettingsError: when a setting cannot work: no model, a file that is not there.
+    :raises SettingsError: when a setting cannot work: a URL that is none, a file that is not
+        there.
     """
 
     def __init__(self, settings: Settings) -> None:
         generation, vllm = settings.generation, settings.vllm
-        if not vllm.urls and not generation.model:
-            raise SettingsError(
-                "the engine vllm needs a model: --model google/gemma-2-9b-it, say, or a folder "
-                "(generation.model); or --vllm-url, a server that runs already (vllm.urls)"
-            )
         self._settings = settings
         self._upstreams = Upstreams([address.parse(url) for url in vllm.urls])
         self._slot = ModelSlot(generation, self._served)
@@ -84,11 +80,13 @@ class Generation:
         """Have the model's prompt format at hand; no server is needed where it is named.
 
         :raises ModelUnusable: when it is not to be had.
+        :raises EngineUnavailable: when no server says which model it is.
         """
-        if self._settings.generation.model:
-            self._slot.load()
-        else:
+        if not self._settings.generation.model:
             self.connect()
+            if not self._upstreams.ready():
+                raise EngineUnavailable(self._upstreams.problem())
+        self._slot.load()
 
     def problem(self) -> str:
         """Why no answer can be generated now; empty where one can."""

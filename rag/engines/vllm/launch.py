@@ -111,7 +111,7 @@ def command(
     line += _adapters(vllm.adapters)
     line += ["--uvicorn-log-level", "warning", "--disable-uvicorn-access-log"]
     if found.takes("--max-num-queued-reqs"):
-        line += ["--max-num-queued-reqs", str(vllm.max_queued)]
+        line += ["--max-num-queued-reqs", str(vllm.max_requests)]
     if found.takes("--disable-fastapi-docs"):
         line += ["--disable-fastapi-docs"]
     return [*line, *vllm.arguments]

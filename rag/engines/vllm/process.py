@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -104,7 +104,7 @@ class VllmProcess:
 
     def state(self) -> State:
         """How it stands now."""
-        return self._state
+        return replace(self._state, starts=self._starts)
 
     def restart(self, reason: str) -> None:
         """Have it started again, because it does not do what it says. Returns at once."""
