@@ -7,7 +7,7 @@ TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 # The address of PyTorch's CPU builds, where pip's own index has none (PyTorch's installation page names it).
 TORCH_INDEX ?=
 
-.PHONY: help install dev run test test-vllm lint check bench docs clean
+.PHONY: help install dev run test test-vllm lint check bench bench-vllm docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be done
@@ -56,6 +56,9 @@ check: lint test  ## what every change must pass
 
 bench: dev  ## measure retrieval, answers, ingest and swaps; results go to bench/results
 	$(BIN)/python -m bench
+
+bench-vllm: dev .venv-vllm/installed  ## measure this service against vLLM itself
+	$(BIN)/python -m bench.overhead --vllm-bin .venv-vllm/bin/vllm
 
 docs: install  ## write the generated documentation anew
 	$(BIN)/python -m tools.settings_page > docs/settings.md

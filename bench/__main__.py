@@ -1,8 +1,9 @@
 """Every measurement with its defaults: ``make bench``."""
 
-from bench import answers, ingest, retrieval, swaps
+from bench import answers, ingest, retrieval, swaps, verdicts
 
 retrieval.main(retrieval.DEFAULT_SETS)
 answers.main(answers.DEFAULT_SETS)
 ingest.main(ingest.DEFAULT_SETS)
 swaps.main()
+verdicts.main()
