@@ -45,6 +45,14 @@ def _split_pairs(value: object) -> object:
 Pairs = Annotated[dict[str, str], BeforeValidator(_split_pairs)]
 
 
+def _unset_where_empty(value: object) -> object:
+    """Let an empty environment variable stand for a value that is not set."""
+    return None if value == "" else value
+
+
+Unset = BeforeValidator(_unset_where_empty)
+
+
 class Section(BaseModel):
     """A group of settings: immutable, and strict about names."""
 
@@ -141,13 +149,13 @@ class GenerationSettings(Section):
     tokenizer: str = Field(
         "", description="Folder or hub id of the tokenizer, where it is not the model's own."
     )
-    chat_template: Path | None = Field(
+    chat_template: Annotated[Path | None, Unset] = Field(
         None, description="A Jinja file used instead of the model's own chat template."
     )
     template_variables: Pairs = Field(
         {}, description="Variables that the chat template is given, e.g. reasoning_effort=low."
     )
-    instructions: Path | None = Field(
+    instructions: Annotated[Path | None, Unset] = Field(
         None,
         description="A file used instead of the packaged instructions; `rag explain` names "
         "the one in use, docs/generate.md has its form.",
@@ -161,13 +169,15 @@ class GenerationSettings(Section):
         description="What a model that thinks before it answers does: off, where its "
         "template can switch it off; hidden; shown.",
     )
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+    temperature: Annotated[Annotated[float, Field(ge=0, le=2)] | None, Unset] = Field(
         None, description="Of sampling; unset: as the model's generation config says, else 0."
     )
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    top_p: Annotated[Annotated[float, Field(gt=0, le=1)] | None, Unset] = Field(
         None, description="Of sampling; unset: as the model's generation config says, else 1."
     )
-    seed: int | None = Field(None, description="Of sampling; unset: drawn by the engine.")
+    seed: Annotated[int | None, Unset] = Field(
+        None, description="Of sampling; unset: drawn by the engine."
+    )
     max_tokens: Annotated[int, Field(ge=1)] = Field(
         512, description="Tokens an answer has at most; kept free in the model's context."
     )
@@ -186,7 +196,7 @@ class VllmSettings(Section):
         "", description="The command `vllm`, where it is not beside `rag` or on the path."
     )
     arguments: Patterns = Field((), description="More arguments for `vllm serve`.")
-    max_model_len: Annotated[int, Field(ge=256)] | None = Field(
+    max_model_len: Annotated[Annotated[int, Field(ge=256)] | None, Unset] = Field(
         None, description="Tokens of context to serve; unset: the model's own, 16,384 at most."
     )
     gpu_memory: Annotated[float, Field(gt=0, le=1)] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,20 @@ from rag.prompt.files import ModelFiles, find_files
 from rag.prompt.model import PromptModel
 from rag.prompt.types import Role, message
 from tests.talking import CHATML, NO_SYSTEM, SPECIAL, files, model
+from tests.talking import tokenizer_data as trained
 from tests.templates import described, tokenizer_data
 
 TURNS = [message(Role.SYSTEM, "Be brief.", "instructions"), message(Role.USER, "Who?", "question")]
 
 
+@cache
 def family(name: str) -> PromptModel:
     """A template of the evaluation data, with a tokenizer that knows its control tokens."""
     row = described()[name]
     named = {row["bos_token"], row["eos_token"], *row["end_of_turn"], *(row["token_ids"] or ())}
     controls = {one for one in named - {None} if one.strip() and "\n" not in one}
     config = {"bos_token": row["bos_token"], "eos_token": row["eos_token"]}
-    data = tokenizer_data("phi-2-chatml-derived", controls)
+    data = trained(tuple(sorted(controls)))
     variables = {key: json.dumps(value) for key, value in (row["render_variables"] or {}).items()}
     settings = GenerationSettings(template_variables=variables)
     return PromptModel(ModelFiles(name, data, config, {}, {}, row["template"]), settings)

@@ -52,9 +52,19 @@ def test_every_setting_can_be_given_in_the_environment(key: str) -> None:
     default: object = load({})
     for part in key.split("."):
         default = getattr(default, part)
-    given = ",".join(default) if isinstance(default, tuple) else str(default)
+    given = "" if default is None else str(default)
+    if isinstance(default, tuple):
+        given = ",".join(default)
+    if isinstance(default, dict):
+        given = ",".join(f"{name}={value}" for name, value in default.items())
 
     assert load({variable(key): given}) == load({})
+
+
+def test_pairs_are_names_and_values_in_the_environment() -> None:
+    vllm = load({"RAG_VLLM__ADAPTERS": "law=/models/law, odd=a=b"}).vllm
+    assert vllm.adapters == {"law": "/models/law", "odd": "a=b"}
+    assert load({"RAG_GENERATION__TEMPERATURE": "0.5"}).generation.temperature == 0.5
 
 
 def test_patterns_are_separated_by_commas_in_the_environment() -> None:

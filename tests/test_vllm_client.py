@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from corpus.errors import (
     DeadlineExceeded,
+    EngineBusy,
     EngineFailed,
     EngineUnavailable,
     GivenUp,
@@ -281,7 +282,7 @@ def test_whatever_comes_is_an_answer_or_is_told_to_be_none(data: st.DataObject) 
     ("code", "before", "kind", "retryable"),
     [
         (400, b"", EngineFailed, False),  # as for a constraint that is no regular expression
-        (503, b"", EngineUnavailable, True),
+        (503, b"", EngineBusy, True),
         (503, event(), EngineFailed, True),  # part of the answer is told already
         (500, b"", EngineFailed, True),
     ],

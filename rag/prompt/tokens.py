@@ -47,7 +47,7 @@ class ModelTokenizer:
     def __init__(self, data: bytes, config: Mapping[str, Any]) -> None:
         try:
             described = json.loads(data)
-            self._plain = Tokenizer.from_str(json.dumps(described))
+            self._plain = Tokenizer.from_str(data.decode())
         except Exception as error:  # noqa: BLE001  # the library raises bare Exceptions
             raise ModelUnusable(f"tokenizer.json cannot be read: {error}") from None
         self.controls = {
