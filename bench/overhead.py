@@ -11,14 +11,20 @@ so its own first token comes early: that is the harder case for the service.
     python -m bench.overhead [--clients 1,8,32] [--tokens 128] [--requests 32] [--rounds 3]
                              [--shape tiny|0.1b|0.5b|8b] [--model NAME] [--vllm-bin PATH]
                              [--vllm-url URL] [--vllm-arguments "--load-format dummy"]
+                             [--cores apart|shared]
 
 Without a model, one is made on the spot. `tiny` is that of the tests: a millisecond or two a
 token, the pace of no real model on a processor, so that nothing hides what a token costs.
 `0.1b`, `0.5b` and `8b` are of the size of real ones, with weights that vLLM makes up; `8b` is
 for a GPU. The load comes from a process of its own with one thread that looks at bytes, so
-that it shares no interpreter with either side. It does share the processor, and so do the two
-servers: where vLLM takes every core, what the service uses is missing from it, and `cpu` says
-how much that is.
+that it shares no interpreter with either side.
+
+vLLM for processors lets its scheduler spin while a step is computed. On a machine of few cores
+it so takes the one that its own API server, the service and the load are left with, and what
+is then measured, on either side, is which of them the kernel lets run. So where vLLM has cores
+for its computing and fewer than three are left, the engine, scheduler included, is kept on
+those and all else on the others, as beside a GPU. `--cores shared` leaves everything where the
+kernel puts it.
 
 Columns: `tokens/s` of all clients together, from the first request to the last byte; `decode`
 of one stream after its first token; `first` and `p95` the time to the first token, in
@@ -45,7 +51,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -60,6 +66,7 @@ RAW, OURS = "vllm", "service"
 MARKS = {RAW: (b'"text":"', b'"'), OURS: (b'event: token\ndata: {"text": "', b'"')}
 """What stands before the text of an event, and what follows where there is none."""
 
+ENOUGH_CORES = 3  # vLLM's scheduler, its API server, and the service with the load
 START_S = 600  # of vLLM on a busy machine; 40 s on a free one
 WARM_TOKENS = 4
 SHAPES: dict[str, dict[str, int]] = {
@@ -130,6 +137,7 @@ class Places:
     service: str
     service_pid: int
     vllm_mark: bytes  # stands in the environment of each process of vLLM; empty: unknown
+    cores: tuple[int, ...] = ()  # where the load runs; empty: anywhere
 
 
 # ---- the load: a process of its own ------------------------------------------------------
@@ -137,6 +145,8 @@ class Places:
 
 def drive(plan: Json) -> list[Sample]:
     """Send the plan's requests from as many clients as it says, each one after another."""
+    if plan["cores"]:
+        os.sched_setaffinity(0, plan["cores"])
     began = time.perf_counter()
     bodies = deque[str](plan["bodies"])
     idle = deque(began + plan["apart_s"] * client for client in range(plan["clients"]))
@@ -318,6 +328,7 @@ class Bench:
             "path": "/v1/completions" if side == RAW else "/v1/ask",
             "mark": [text.decode() for text in MARKS[side]],
             "clients": clients,
+            "cores": places.cores,
             "apart_s": self._apart_s,
             "bodies": [
                 pairs[place % len(pairs)].body(side, self._model, count)
@@ -422,6 +433,42 @@ def marked(mark: bytes) -> Iterator[int]:
                 yield int(folder.name)
         except OSError:  # it has just ended, or is somebody else's
             continue
+
+
+def set_apart(engine: bytes, service: int) -> tuple[int, ...]:
+    """Keep the engine on the cores that it computes on, and all else off them.
+
+    :return: the other cores; empty where nothing was done: the engine computes elsewhere, or
+        there are enough cores.
+    """
+    named = {pid: _name_of(pid) for pid in marked(engine)}
+    everywhere = os.sched_getaffinity(0)
+    taken = set[int]()
+    for pid, name in named.items():
+        if name.startswith("VLLM::Worker"):
+            taken |= os.sched_getaffinity(pid)
+    left = everywhere - taken
+    if not taken or not 0 < len(left) < ENOUGH_CORES:
+        return ()
+    for pid, name in named.items():
+        keep(pid, taken if name.startswith("VLLM::") else left)
+    for pid in below(service):
+        keep(pid, left)
+    return tuple(sorted(left))
+
+
+def keep(pid: int, cores: set[int]) -> None:
+    """Have every thread of a process, and those that they start, run on these cores only."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(ProcessLookupError):  # it has just ended
+            os.sched_setaffinity(int(task.name), cores)
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def cpu_s(pids: Iterator[int]) -> float:
@@ -556,12 +603,14 @@ def measure(args: argparse.Namespace, scratch: Path) -> Json:
             Pair(one, fetched(url, "POST", "/v1/explain", asking(one, args.tokens)))
             for one in questions(args.questions)
         ]
-        bench = Bench(Places(vllm, url, pid, mark), served, pairs, args.apart / 1000)
+        cores = set_apart(mark, pid) if mark and args.cores == "apart" else ()
+        bench = Bench(Places(vllm, url, pid, mark, cores), served, pairs, args.apart / 1000)
         bench.warm(max(args.clients))
         measured = {str(clients): rounds_of(bench, clients, args) for clients in args.clients}
     return {
         "model": args.model or f"random weights, {args.shape}",
         "prompts": len(pairs),
+        "cores_beside_the_engine": cores or None,
         "prompt_tokens": median(len(pair.explained["token_ids"]) for pair in pairs),
         "clients": measured,
     }
@@ -614,6 +663,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     add("--shape", choices=SHAPES, default="tiny", help="dimensions of the model that is made")
     add("--model", default="", help="a hub id or a folder, instead of a model that is made")
     add("--dtype", default="", help="number format of the weights, as vLLM names it")
+    add("--cores", choices=("apart", "shared"), default="apart", help="see above")
     add("--vllm-bin", default="", help="the command vllm of another environment")
     add("--vllm-url", default="", help="a vLLM server that runs already, with that --model")
     add("--vllm-arguments", default="", help="more arguments for `vllm serve`, in one string")

@@ -93,6 +93,7 @@ def test_the_load_keeps_so_many_requests_under_way_and_counts_what_comes(tmp_pat
                 "path": "/v1/completions",
                 "mark": [text.decode() for text in MARKS[RAW]],
                 "clients": 3,
+                "cores": [],
                 "apart_s": 0.001,
                 "bodies": [json.dumps({"model": "fake", "prompt": [1, 2], "max_tokens": 4})] * 7,
             }
