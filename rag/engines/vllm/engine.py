@@ -31,15 +31,14 @@ from rag.answers import (
     SamplingValue,
     Sent,
     Style,
-    Thought,
 )
 from rag.engines.vllm import quoting
 from rag.engines.vllm.client import Completion
 from rag.engines.vllm.events import Delta, Usage
 from rag.engines.vllm.markers import Markers
+from rag.engines.vllm.output import Output, reader_of, writes_out_specials
 from rag.engines.vllm.sampling import resolve
 from rag.engines.vllm.slot import ModelSlot
-from rag.engines.vllm.thinking import Thinking, ends_inside, pairs_in
 from rag.engines.vllm.upstreams import Upstreams
 from rag.prompt.conversation import condensing
 from rag.prompt.fitting import Asking, Fitted, Room, fit
@@ -117,12 +116,12 @@ class VllmEngine:
             Sampling(temperature=0.0, max_tokens=_CONDENSED_TOKENS), self._generation, {}
         )
         request = self._completion(model, prompt, sampling, None, None)
-        thinking = _thinking(model, prompt)
-        said: list[str | Thought] = []
+        output = Output(model, prompt, Markers(()), shows=False)
+        said: list[Piece] = []
         for event in self._upstreams.stream(request, scope, scope.remaining()):
             if isinstance(event, Delta):
-                said += thinking.feed(event.text)
-        said += thinking.end()
+                said += output.feed(event.text)
+        said += output.end()
         return "".join(piece for piece in said if isinstance(piece, str))
 
     def _room(self, model: PromptModel, sampling: dict[str, SamplingValue]) -> Room:
@@ -174,10 +173,10 @@ class VllmEngine:
         request = self._completion(
             model, sent.prompt, sent.sampling, sent.constraint, question.adapter
         )
-        thinking = _thinking(model, sent.prompt)
-        reader = quoting.Quotes(shown) if sent.constraint else Markers(shown)
+        reader = reader_of(shown, sent.constraint)
+        shows = self._generation.thinking == "shown"
+        output = Output(model, sent.prompt, reader, shows=shows)
         finish, usage, began = FinishReason.STOP, Usage(len(sent.prompt.ids), 0), False
-        shows, said = self._generation.thinking == "shown", False
         try:
             for event in self._upstreams.stream(request, scope, self._vllm.first_token_s):
                 if isinstance(event, Usage):
@@ -185,15 +184,13 @@ class VllmEngine:
                     continue
                 began = began or bool(event.text)
                 finish = FinishReason.LENGTH if event.finish_reason == "length" else finish
-                for piece in _read(thinking.feed(event.text), reader, shows=shows):
-                    said = said or not isinstance(piece, Thought)
-                    yield piece
+                yield from output.feed(event.text)
         except DeadlineExceeded:
             if not began:
                 raise
             finish = FinishReason.DEADLINE
-        rest = [*_read(thinking.end(), reader, shows=shows), *reader.end()]
-        if finish is not FinishReason.STOP and not said and not rest:
+        rest = output.end()
+        if finish is not FinishReason.STOP and not output.has_answered:
             raise EngineFailed(
                 f"{self.model} used up its tokens or its time ({finish.value}) before it said "
                 "anything but thoughts; generation.max_tokens gives it more"
@@ -218,7 +215,7 @@ class VllmEngine:
                 **values,
                 "stop": stop or None,
                 "stop_token_ids": sorted(model.stops.ids),
-                "skip_special_tokens": not _writes_out(model),
+                "skip_special_tokens": not writes_out_specials(model),
                 "structured_outputs": {"regex": constraint} if constraint else None,
             },
         )
@@ -250,31 +247,6 @@ def _as_failure() -> Iterator[None]:
         yield
     except ModelUnusable as error:
         raise EngineFailed(str(error)) from None
-
-
-def _thinking(model: PromptModel, prompt: Prompt) -> Thinking:
-    pairs = pairs_in(model.template.source)
-    return Thinking(pairs, inside=ends_inside(prompt.rendered.text, pairs))
-
-
-def _writes_out(model: PromptModel) -> bool:
-    """Whether special tokens must be written out, because thoughts are marked with some."""
-    marks = (mark for pair in pairs_in(model.template.source) for mark in pair)
-    return any(
-        one in model.tokenizer.special
-        for mark in marks
-        for one in model.tokenizer.controls_in(mark)
-    )
-
-
-def _read(
-    pieces: Sequence[str | Thought], reader: Markers | quoting.Quotes, *, shows: bool
-) -> Iterator[Piece]:
-    for piece in pieces:
-        if isinstance(piece, str):
-            yield from reader.feed(piece)
-        elif shows:
-            yield piece
 
 
 def _says_nothing(_: Scope) -> Iterator[Piece]:
