@@ -13,8 +13,8 @@ so its own first token comes early: that is the harder case for the service.
                              [--vllm-url URL] [--vllm-arguments "--load-format dummy"]
                              [--cores apart|shared]
 
-Without a model, one is made on the spot. `tiny` is that of the tests: a millisecond or two a
-token, the pace of no real model on a processor, so that nothing hides what a token costs.
+Without a model, one is made on the spot. `tiny` is that of the tests: some milliseconds a
+token on a processor, faster than real models, so that little hides what a token costs.
 `0.1b`, `0.5b` and `8b` are of the size of real ones, with weights that vLLM makes up; `8b` is
 for a GPU. The load comes from a process of its own with one thread that looks at bytes, so
 that it shares no interpreter with either side.

@@ -148,7 +148,7 @@ class Sent:
     """What a model is sent: the whole of it."""
 
     prompt: Prompt
-    pieces: tuple[str, ...]  # each token of the prompt as the tokenizer writes it
+    pieces: Callable[[], tuple[str, ...]]  # each token of the prompt as the tokenizer writes it
     stops: Stops
     sampling: dict[str, SamplingValue]
     context: int  # tokens that the model can hold, prompt and answer together

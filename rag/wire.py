@@ -129,7 +129,7 @@ def _sent_json(sent: Sent | None) -> Json:
         "tokens": [
             {"id": one, "piece": piece, "part": part, "start": start, "end": end}
             for one, piece, part, (start, end) in zip(
-                prompt.ids, sent.pieces, parts, prompt.spans, strict=True
+                prompt.ids, sent.pieces(), parts, prompt.spans, strict=True
             )
         ],
         "control": list(prompt.control),

@@ -68,6 +68,10 @@ def fit(
     """
     costs = [count + _JOIN for count in _counts(model, passages)]
     needed = min(costs, default=0)
+    whole, hoped = _Version(asking, question), _chosen(passages, costs, room.passages)
+    prompt = whole.write(model, hoped)
+    if hoped and len(prompt.ids) <= room.prompt:  # as a rule there is room
+        return Fitted(prompt, tuple(hoped), _dropped(passages, hoped, room), ())
     base = 0
     for version in _versions(asking, question):
         base = len(version.write(model, ()).ids)
@@ -136,7 +140,13 @@ def _packed(
     while len(prompt.ids) > room.prompt and shown:
         shown.pop()
         prompt = version.write(model, shown)
-    dropped = tuple(
+    return Fitted(prompt, tuple(shown), _dropped(passages, shown, room), version.left_out)
+
+
+def _dropped(
+    passages: Sequence[Passage], shown: Sequence[Passage], room: Room
+) -> tuple[Dropped, ...]:
+    return tuple(
         Dropped(
             passage.chunk.document_id,
             passage.chunk.start,
@@ -147,7 +157,6 @@ def _packed(
         for passage in passages
         if passage not in shown
     )
-    return Fitted(prompt, tuple(shown), dropped, version.left_out)
 
 
 def _counts(model: PromptModel, passages: Sequence[Passage]) -> list[int]:

@@ -73,17 +73,21 @@ class ModelTokenizer:
         """The tokens of a rendered conversation. bos stands first at most once."""
         guarded, moves, written = self._guard(rendered)
         encoding = self._guarded.encode(guarded, add_special_tokens=False)
-        ids, spans = list(encoding.ids), [moves.back(span) for span in encoding.offsets]
+        ids, first = list(encoding.ids), []
         bos_id = self.controls.get(self.bos or "")
         if self.adds_bos and bos_id is not None and ids[:1] != [bos_id]:
-            ids, spans, written = [bos_id, *ids], [(0, 0), *spans], written + 1
+            ids, first, written = [bos_id, *ids], [(0, 0)], written + 1
         control = [at for at, one in enumerate(ids) if one in self._control_ids]
         if len(control) != written:
             raise ModelUnusable(
                 f"the prompt came to {len(control)} control tokens where the template wrote "
                 f"{written}; this tokenizer cannot be used safely"
             )
-        return Prompt(tuple(messages), rendered, tuple(ids), tuple(spans), tuple(control))
+
+        def locate() -> tuple[tuple[int, int], ...]:
+            return (*first, *(moves.back(span) for span in encoding.offsets))
+
+        return Prompt(tuple(messages), rendered, tuple(ids), tuple(control), locate)
 
     def encode_texts(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of texts that nobody vouches for: none of them is a control token."""

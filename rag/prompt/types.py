@@ -8,7 +8,7 @@ model writes control tokens.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -87,8 +87,13 @@ class Prompt:
     messages: tuple[Message, ...]
     rendered: Rendered
     ids: tuple[int, ...]
-    spans: tuple[tuple[int, int], ...]  # of each token, characters into Rendered.text
     control: tuple[int, ...]  # positions in ``ids`` of control tokens; all of them the template's
+    locate: Callable[[], tuple[tuple[int, int], ...]] = field(repr=False, compare=False)
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Of each token, characters into ``rendered.text``; found anew at each call."""
+        return self.locate()
 
     def part_of(self) -> list[str]:
         """The part of each token: that in which its first character lies."""

@@ -151,7 +151,7 @@ class VllmEngine:
     ) -> Sent:
         return Sent(
             prompt=fitted.prompt,
-            pieces=model.tokenizer.pieces(fitted.prompt.ids),
+            pieces=partial(model.tokenizer.pieces, fitted.prompt.ids),
             stops=model.stops,
             sampling=sampling,
             context=room.context,
