@@ -79,6 +79,7 @@ class VectorIndex:
         if not k:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         row = query[None].astype(np.float32)
+        faiss.omp_set_num_threads(1)  # of this thread: several wait for each other for longer
         return ranking.first(lambda depth: _first_row(self._index.search(row, depth)), k, len(self))
 
     def holds(self, ids: ChunkIds) -> npt.NDArray[np.bool_]:
