@@ -612,6 +612,18 @@ def test_a_process_of_vllm_that_was_killed_is_told_as_that() -> None:
     assert "killed or crashed" in explain(log, 0, "m").reason
 
 
+def test_a_request_that_was_refused_is_not_why_vllm_ended() -> None:
+    log = (
+        "(APIServer pid=1) vllm.exceptions.QueueOverflowError: The engine is currently busy and "
+        "cannot accept new requests. Please try again later or on a different instance.\n"
+        "(APIServer pid=1) WARNING 11-24 14:10:36 [core_client.py:817] [shutdown] MPClient: engine "
+        "core exited unexpectedly; starting cleanup\n"
+    )
+
+    assert last_error(log) == ""
+    assert "killed or crashed" in explain(log, 0, "m").reason
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [(137, "killed, most often by the kernel"), (139, "SIGSEGV"), (3, "exit code 3; it wrote no")],

@@ -46,7 +46,7 @@ def explain(log: str, code: int, model: str) -> Failure:
 
 
 def last_error(log: str) -> str:
-    """The last exception that says more than that another process has failed."""
+    """The last exception that says more than that another process, or one request, has failed."""
     errors = [
         found["error"].strip() for found in _ERROR.finditer(log) if not _HOLLOW.search(found[0])
     ]
@@ -71,6 +71,9 @@ _ERROR = re.compile(
     r"(?P<error>.+?)(?: \[type=.*)?$",
     re.MULTILINE,
 )
-# vllm/v1/engine/utils.py, vllm/v1/engine/core_client.py, vllm/v1/executor/multiproc_executor.py
-_HOLLOW = re.compile(r"See root cause above|See stack trace|EngineDeadError")
+# vllm/v1/engine/utils.py, vllm/v1/engine/core_client.py, vllm/v1/executor/multiproc_executor.py;
+# those of vllm/exceptions.py end one request and not the server
+_HOLLOW = re.compile(
+    r"See root cause above|See stack trace|EngineDeadError|\bvllm\.exceptions\.\w+: "
+)
 _CRASH = re.compile(r"engine core exited unexpectedly|Worker proc \S+ died unexpectedly")
