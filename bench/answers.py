@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bench import results, sets
 from bench.sets import Item
-from corpus.embedding import SentenceTransformerEncoder
+from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.snapshot import Snapshot
 from corpus.store import Store
 from rag.answerer import Answerer

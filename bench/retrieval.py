@@ -1,7 +1,8 @@
 """Which share of the questions finds its gold passage among the first hits.
 
 Dense alone, words alone, and both fused in two ways: by the mixture that the service uses,
-and by reciprocal rank fusion (Cormack et al., SIGIR 2009, k = 60).
+and by reciprocal rank fusion (Cormack et al., SIGIR 2009, k = 60). Questions are embedded as
+the service does it, by the compiled model; `uncompiled` is the mixture with the model as it is.
 
     python -m bench.retrieval [SET ...]
 """
@@ -15,7 +16,8 @@ import numpy as np
 
 from bench import results, sets
 from bench.sets import Item, Span
-from corpus.embedding import SentenceTransformerEncoder
+from corpus.encoders.questions import QuestionEncoder
+from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.snapshot import Snapshot
 from corpus.types import Hit, Mode, Query, Vectors
 
@@ -41,17 +43,19 @@ def measure(name: str, encoder: SentenceTransformerEncoder) -> dict[str, dict[st
     """Shares of the answerable questions of a set, by way of searching and depth."""
     snapshot, settings = sets.open_store(name, encoder)
     items = [one for one in sets.questions(name, snapshot.document) if one.answerable]
-    vectors = encoder.encode_documents([item.text for item in items])
-    ranks: dict[str, list[int]] = {"dense": [], "words": [], "rank fusion": [], "mixture": []}
-    for item, vector in zip(items, vectors, strict=True):
+    compiled = QuestionEncoder(settings.embedding)
+    ways = ("dense", "words", "rank fusion", "mixture", "uncompiled")
+    ranks: dict[str, list[int]] = {way: [] for way in ways}
+    for item in items:
+        vector, uncompiled = compiled.encode_query(item.text), encoder.encode_query(item.text)
         dense = _search(snapshot, item, vector, Mode.DENSE)
         words = _search(snapshot, item, vector, Mode.WORDS)
-        weight = settings.retrieval.dense_weight
-        query = Query(item.text, vector, 10, Mode.HYBRID, DEPTH, weight)
         ranks["dense"].append(_rank(dense, item.gold))
         ranks["words"].append(_rank(words, item.gold))
         ranks["rank fusion"].append(_rank(_reciprocal(dense, words), item.gold))
-        ranks["mixture"].append(_rank(snapshot.search(query), item.gold))
+        for way, one in (("mixture", vector), ("uncompiled", uncompiled)):
+            query = Query(item.text, one, 10, Mode.HYBRID, DEPTH, settings.retrieval.dense_weight)
+            ranks[way].append(_rank(snapshot.search(query), item.gold))
     return {
         way: {f"hit@{k}": float(np.mean([rank <= k for rank in found])) for k in (1, 5, 10)}
         for way, found in ranks.items()

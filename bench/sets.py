@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from corpus.embedding import SentenceTransformerEncoder
+from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.settings import Settings, load
 from corpus.snapshot import Snapshot
 from corpus.store import Store

@@ -1,24 +1,15 @@
-"""Text to vectors. The home of sentence-transformers.
+"""Text to vectors: what the house needs of an embedding model, and which one it is.
 
-Which vector space the settings name is known from the model's files alone; the model
-itself is loaded when it is first asked to embed, which costs seconds, so a run that embeds
-nothing never does it.
-
-Only safetensors weights are loaded and no code that comes with a model is ever run.
+Which vector space the settings name is known from the model's files alone, and its tokenizer
+works without the model. What computes vectors is in :mod:`corpus.encoders`.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-import threading
-from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
 
 from corpus.errors import ModelUnavailable
 from corpus.files import record_of
@@ -99,6 +90,17 @@ class ModelTokens:
         prefixed = [self._prefix + text for text in texts] if self._prefix else texts
         return [len(encoding) for encoding in self._tokenizer.encode_batch(prefixed)]
 
+    def ids(self, text: str) -> list[int]:
+        """What the model reads of a text, special tokens included; cut at its limit."""
+        encoding = self._tokenizer.encode(text)
+        ids: list[int] = encoding.ids
+        if len(ids) <= self.limit:
+            return ids
+        closing = next(
+            (at for at, one in enumerate(reversed(encoding.special_tokens_mask)) if not one), 0
+        )
+        return ids[: self.limit - closing] + ids[len(ids) - closing :]
+
     def boundaries(self, text: str) -> list[tuple[int, int]]:
         """Where each token of the text begins and ends, in code points, specials left out."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
@@ -131,55 +133,6 @@ def identify(settings: EmbeddingSettings) -> Fingerprint:
         dim=int(_json(folder / "config.json")["hidden_size"]),
         max_tokens=_token_limit(folder),
     )
-
-
-class SentenceTransformerEncoder:
-    """A sentence-transformers model, loaded when it is first asked to embed.
-
-    Calls from several threads take turns.
-
-    :param threads: cores used for one call; None for all. One is right for single questions,
-        which several cores do not make faster.
-    :raises ModelUnavailable: when its files are not on this machine or cannot be loaded.
-    """
-
-    def __init__(self, settings: EmbeddingSettings, threads: int | None = None) -> None:
-        self._threads = threads
-        self.fingerprint = identify(settings)
-        self.tokens = ModelTokens(
-            model_folder(settings.model), self.fingerprint.max_tokens, settings.document_prefix
-        )
-        self._settings = settings
-        self._turn = threading.Lock()
-
-    def encode_documents(self, texts: list[str]) -> Vectors:
-        """Embed chunks. float32 (len(texts), dim), unit rows; no text is cut.
-
-        :raises ValueError: when a text is longer than the model takes.
-        """
-        if not texts:
-            return np.empty((0, self.fingerprint.dim), np.float32)
-        longest = max(self.tokens.count(texts))
-        if longest > self.tokens.limit:
-            raise ValueError(f"a text has {longest} tokens, the model takes {self.tokens.limit}")
-        prefixed = [self._settings.document_prefix + text for text in texts]
-        return self._encode(prefixed, batch_size=max(1, self._settings.batch_tokens // longest))
-
-    def encode_query(self, text: str) -> Vectors:
-        """Embed a question. float32 (dim,), unit; cut at the model's limit."""
-        vector: Vectors = self._encode([self._settings.query_prefix + text], batch_size=1)[0]
-        return vector
-
-    def _encode(self, texts: list[str], batch_size: int) -> Vectors:
-        with self._turn:
-            raw = self._model.encode(texts, batch_size=batch_size, show_progress_bar=False)
-        vectors: Vectors = raw.astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # bfloat16 is unit to .4 % only
-        return vectors
-
-    @cached_property
-    def _model(self) -> Any:
-        return _load_model(model_folder(self._settings.model), self._threads)
 
 
 def model_folder(model: str) -> Path:
@@ -236,38 +189,3 @@ def _token_limit(folder: Path) -> int:
     """Tokens that the model takes: what it was tuned with, else its position table."""
     tuned = _json(folder / "sentence_bert_config.json").get("max_seq_length")
     return int(tuned or _json(folder / "config.json").get("max_position_embeddings", 512))
-
-
-def _load_model(folder: Path, threads: int | None) -> Any:
-    """Load with sentence-transformers: local files, safetensors, no code from the model."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        return SentenceTransformer(
-            str(folder),
-            trust_remote_code=False,
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True, "dtype": _dtype()},
-        )
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelUnavailable(f"the model in {folder} cannot be loaded: {error}") from error
-
-
-def _dtype() -> Any:
-    """bfloat16 on processors that multiply it natively, else float32.
-
-    On such a processor it embeds 1.65 times as fast, and the vectors keep a cosine of .9999
-    to those of float32 (docs/log.md).
-    """
-    import torch
-
-    has_gpu = torch.cuda.is_available()
-    native = not has_gpu and torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.bfloat16 if native else torch.float32

@@ -117,6 +117,10 @@ class ModelUnavailable(CorpusError):
     """The embedding model is not on this machine, or its files are not what they should be."""
 
 
+class CompilationFailed(CorpusError):
+    """The embedding model cannot be compiled for this machine."""
+
+
 class StoreBusy(CorpusError):
     """Another process holds the writer's lock."""
 

@@ -20,9 +20,10 @@ _PATIENCE_S = 0.25
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
     """Hold the lock for the length of the block.
 
+    :param patience_s: how long to wait for it.
     :raises StoreBusy: when another process holds it and goes on holding it for a moment.
     :raises StoreNotWritable: when the file cannot be made.
     """
@@ -35,7 +36,7 @@ def exclusive(path: Path) -> Iterator[None]:
             "--store or RAG_STORE"
         ) from error
     try:
-        if not _take(descriptor, _PATIENCE_S):
+        if not _take(descriptor, patience_s):
             raise StoreBusy(
                 f"another process is writing to the store {path.parent}{_holder(descriptor)}; "
                 "wait for it to end, then run this again"

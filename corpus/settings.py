@@ -71,6 +71,11 @@ class EmbeddingSettings(Section):
     batch_tokens: Annotated[int, Field(ge=256)] = Field(
         4096, description="Tokens embedded at once, padding included. More needs more memory."
     )
+    compiled: bool = Field(
+        True,
+        description="Embed questions with the model compiled for this machine, which is made at "
+        "the first question and kept in the user's cache. `false` for the model as it is.",
+    )
 
 
 class ChunkingSettings(Section):

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.embedding import ModelTokens, SentenceTransformerEncoder, Tokens, model_folder
+from corpus.embedding import ModelTokens, Tokens, model_folder
+from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.settings import EmbeddingSettings
 from ingest.chunker import Draft, chunk
 from ingest.parsed import Block, Kind, Parsed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.embedding import SentenceTransformerEncoder
+from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.snapshot import Snapshot
 from corpus.store import Store
 from ingest.pipeline import Means, Options

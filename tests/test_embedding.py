@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus.embedding import SentenceTransformerEncoder, identify, model_folder
+from corpus.embedding import identify, model_folder
+from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import ModelUnavailable
 from corpus.settings import EmbeddingSettings
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from corpus.embedding import SentenceTransformerEncoder
+from corpus.encoders.questions import QuestionEncoder
 from corpus.settings import Settings
 from corpus.store import Store
 from rag.answerer import Answerer
@@ -61,7 +61,7 @@ def open_corpus(settings: Settings, *, embeds: bool = True) -> Opened:
     :raises SettingsError: when the settings name an engine that there is not.
     """
     store = Store(settings.store)
-    encoder = SentenceTransformerEncoder(settings.embedding, threads=1)
+    encoder = QuestionEncoder(settings.embedding)
     live = LiveCorpus(store, encoder, probe=embeds)
     answers = settings.answer
     quoting = Quoting(max_quotes=answers.max_quotes, min_confidence=answers.min_confidence)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from corpus.embedding import SentenceTransformerEncoder
+from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import SettingsError
 from corpus.settings import Settings
 from corpus.store import Store

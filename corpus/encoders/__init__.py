@@ -1,0 +1,1 @@
+"""What computes vectors: sentence-transformers, and the same weights compiled for processors."""

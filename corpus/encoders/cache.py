@@ -1,0 +1,139 @@
+"""Compiled embedding models, made once for a machine and kept.
+
+A graph belongs to the weights, the recipe, the runtime and the instructions of the processor,
+and is found under a hash of all of them, so nothing ever has to be thrown away for being out
+of date. Only bytes that have the hash of their record are loaded; where they have not, the
+graph is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from corpus.encoders.compiling import GRAPH, RECIPE, RECORD
+from corpus.encoders.graph import Graph, Record
+from corpus.errors import CompilationFailed, StoreBusy, StoreNotWritable
+from corpus.files import FileRecord, read_checked
+from corpus.fingerprint import Fingerprint
+from corpus.lock import exclusive
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_S = 600  # compiling takes some 12 s; several times that on a busy machine
+_INSTRUCTIONS = {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
+"""What decides how int8 products are computed, as Linux names it."""
+
+
+def compiled(model: Path, space: Fingerprint, cache: Path | None = None) -> Graph:
+    """The compiled form of a model, made now where there is none yet.
+
+    :param model: the folder with its files.
+    :param cache: the folder for compiled models; None for that of the user.
+    :raises CompilationFailed: when it cannot be made, kept or loaded, with the reason.
+    """
+    home = (cache or cache_folder()) / _key(space)
+    try:
+        return _kept(home) or _made(model, space, home)
+    except StoreBusy as error:
+        raise CompilationFailed(
+            f"another process has been compiling it for {_PATIENCE_S} s"
+        ) from error
+    except (OSError, StoreNotWritable) as error:
+        raise CompilationFailed(
+            f"the folder {home.parent} cannot be used ({error.__cause__ or error}); "
+            "name another with XDG_CACHE_HOME"
+        ) from error
+
+
+def cache_folder() -> Path:
+    """Where compiled models are kept: as the XDG base directory specification says."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "rag" / "encoders"
+
+
+def _key(space: Fingerprint) -> str:
+    """A hash of all that the graph hangs on."""
+    parts = [RECIPE, dict(space.files), space.max_tokens, version("onnxruntime"), _processor()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _processor() -> list[str]:
+    """Its architecture, and those of its instructions that matter."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())
+    except OSError:
+        words = set()
+    return [platform.machine(), *sorted(_INSTRUCTIONS & words)]
+
+
+def _kept(home: Path) -> Graph | None:
+    """The graph that was kept; None where there is none, or it is damaged."""
+    try:
+        record = Record.model_validate_json((home / RECORD).read_bytes())
+        return Graph(read_checked(home / GRAPH, FileRecord(record.size, record.sha256)))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RuntimeError) as error:  # pydantic's and ONNX Runtime's own are of these
+        log.warning("the compiled embedding model in %s is made anew: %s", home, error)
+        return None
+
+
+def _made(model: Path, space: Fingerprint, home: Path) -> Graph:
+    """Have it compiled, by one process at a time, and keep it."""
+    log.warning("compiling the embedding model for this machine, once; it takes some 15 seconds")
+    with exclusive(home.parent / "LOCK", patience_s=_PATIENCE_S):
+        graph = _kept(home)  # by another process meanwhile
+        if graph is None:
+            with _aside(home) as into:
+                _compile(model, space.max_tokens, into)
+                graph = _kept(into)
+                shutil.rmtree(home, ignore_errors=True)
+                into.rename(home)
+    if graph is None:
+        raise CompilationFailed(f"what was written to {home} cannot be read back")
+    return graph
+
+
+@contextmanager
+def _aside(home: Path) -> Iterator[Path]:
+    """A new folder beside a folder; what a killed process has left there goes."""
+    for left in home.parent.glob("tmp-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    into = home.parent / f"tmp-{uuid.uuid4().hex[:12]}"
+    into.mkdir()
+    try:
+        yield into
+    finally:
+        shutil.rmtree(into, ignore_errors=True)
+
+
+def _compile(model: Path, max_tokens: int, into: Path) -> None:
+    """Run the compiler as a process of its own, whose memory ends with it."""
+    command = [sys.executable, "-m", "corpus.encoders.compiling"]
+    try:
+        ran = subprocess.run(  # noqa: S603 - our own module, and paths
+            [*command, str(model), str(max_tokens), str(into)],
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=_PATIENCE_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise CompilationFailed(f"compiling took more than {_PATIENCE_S} s") from None
+    if ran.returncode:
+        said = ran.stderr.strip().splitlines() or ["it said nothing"]
+        raise CompilationFailed(f"compiling ended with code {ran.returncode}: {said[-1]}")
