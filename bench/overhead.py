@@ -6,12 +6,14 @@ service sends, so the engine does the same work in both. Sampling is greedy; the
 came are counted by vLLM and reported for both sides. Lengths differ from request to request
 and clients begin one after another, because clients that move in step would all wait for one
 thing at a time. vLLM's prefix cache is on and holds every prompt before anything is measured,
-so its own first token comes early: that is the harder case for the service.
+so its own first token comes early: that is the harder case for the service. Where many ask
+at once the service has vLLM send up to four tokens together, which spares both of them work;
+`--together 4` has vLLM alone do so as well.
 
     python -m bench.overhead [--clients 1,8,32] [--tokens 128] [--requests 32] [--rounds 3]
                              [--shape tiny|0.1b|0.5b|8b] [--model NAME] [--vllm-bin PATH]
                              [--vllm-url URL] [--vllm-arguments "--load-format dummy"]
-                             [--cores apart|shared]
+                             [--cores apart|shared] [--together 1]
 
 Without a model, one is made on the spot. `tiny` is that of the tests: some milliseconds a
 token on a processor, faster than real models, so that little hides what a token costs.
@@ -255,12 +257,14 @@ class Pair:
 
     question: str
     explained: Json
+    together: int = 1  # tokens that vLLM alone sends at once
 
     def body(self, side: str, model: str, tokens: int) -> str:
         """The request that one of the two sides gets."""
         if side == OURS:
             return json.dumps(asking(self.question, tokens) | {"stream": True})
-        return json.dumps(completion(self.explained, model, tokens))
+        body = completion(self.explained, model, tokens)
+        return json.dumps(body | {"stream_interval": self.together})
 
 
 def asking(question: str, tokens: int) -> Json:
@@ -600,7 +604,7 @@ def measure(args: argparse.Namespace, scratch: Path) -> Json:
         url, pid = stack.enter_context(service(args, model, vllm, scratch))
         served = fetched(url, "GET", "/readyz")["generation"]["servers"][0]["models"][0]
         pairs = [
-            Pair(one, fetched(url, "POST", "/v1/explain", asking(one, args.tokens)))
+            Pair(one, fetched(url, "POST", "/v1/explain", asking(one, args.tokens)), args.together)
             for one in questions(args.questions)
         ]
         cores = set_apart(mark, pid) if mark and args.cores == "apart" else ()

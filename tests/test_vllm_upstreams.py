@@ -195,6 +195,20 @@ def test_requests_under_way_are_counted_and_spread(fakes: list[FakeVllm]) -> Non
     assert [state["in_flight"] for state in upstreams.state()] == [0, 0, 0]
 
 
+def test_the_more_answers_come_at_once_the_more_tokens_are_sent_together() -> None:
+    with FakeVllm() as fake:
+        fake.fault = "slow_drip"
+        upstreams = Upstreams([fake.address])
+        streams = [upstreams.stream(ASKED, Scope(30)) for _ in range(40)]
+        for stream in streams:
+            next(stream)
+        for stream in streams:
+            stream.close()  # type: ignore[attr-defined]  # generators, all of them
+
+    asked_for = [request.get("stream_interval", 1) for request in fake.requests]
+    assert asked_for == [1] * 7 + [2] * 8 + [3] * 8 + [4] * 17
+
+
 def test_a_server_that_is_down_is_replaced_before_the_first_token(fakes: list[FakeVllm]) -> None:
     upstreams = Upstreams([fake.address for fake in fakes[:2]])
     favourite, other = fakes[:2] if text(upstreams) == "a" else fakes[1::-1]

@@ -19,6 +19,7 @@ from rag.prompt.model import PromptModel
 from rag.prompt.types import Prompt
 
 _JOIN = 4  # tokens between two passages at most: an empty line
+_CHARACTERS = 6  # of a token, in the texts that have most
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,16 @@ def fit(
     :raises PromptTooLong: when the question leaves no room for the best of them.
     :raises TemplateRefused: when the template refuses the conversation.
     """
+    whole = _Version(asking, question)
+    if passages and _may_fit(passages, room):  # as a rule all do, and none has to be counted
+        prompt = whole.write(model, passages)
+        if len(prompt.ids) <= min(room.prompt, room.passages):
+            return Fitted(prompt, tuple(passages), (), ())
     costs = [count + _JOIN for count in _counts(model, passages)]
     needed = min(costs, default=0)
-    whole, hoped = _Version(asking, question), _chosen(passages, costs, room.passages)
+    hoped = _chosen(passages, costs, room.passages)
     prompt = whole.write(model, hoped)
-    if hoped and len(prompt.ids) <= room.prompt:  # as a rule there is room
+    if hoped and len(prompt.ids) <= room.prompt:
         return Fitted(prompt, tuple(hoped), _dropped(passages, hoped, room), ())
     base = 0
     for version in _versions(asking, question):
@@ -84,6 +90,12 @@ def fit(
         "Ask a shorter question, or for fewer max_tokens",
         "question",
     )
+
+
+def _may_fit(passages: Sequence[Passage], room: Room) -> bool:
+    """Whether it is worth trying all of them at once."""
+    characters = sum(len(sentence.text) for one in passages for sentence in one.sentences)
+    return characters <= _CHARACTERS * min(room.prompt, room.passages)
 
 
 @dataclass(frozen=True, slots=True)

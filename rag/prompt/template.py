@@ -18,8 +18,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from jinja2 import TemplateError, nodes
@@ -103,6 +105,8 @@ class _Held:
             at += len(line) + len(gap)
             shown += (mark, gap)
         self._shown = "".join(shown) + content[self._before + len(self.core) :]
+        lengths = (len(segment.text) for segment in message.segments)
+        self._ends = [end - self._before for end in accumulate(lengths)]  # in the core
 
     def shown(self) -> dict[str, str]:
         """The message as the template sees it."""
@@ -110,12 +114,13 @@ class _Held:
 
     def pieces(self, mark: str) -> Iterable[tuple[str, str]]:
         """What a mark stands for, cut where segments end: (part, text)."""
-        first, last = self.lines[mark]
-        at = -self._before
-        for segment in self.message.segments:
-            start, at = max(at, first), at + len(segment.text)
-            if text := self.core[start : max(min(at, last), start)]:
-                yield segment.part, text
+        at, last = self.lines[mark]
+        row = bisect_right(self._ends, at)
+        while at < last:
+            end = min(self._ends[row], last)
+            if end > at:
+                yield self.message.segments[row].part, self.core[at:end]
+            at, row = end, row + 1
 
 
 def _lines(text: str) -> Iterable[tuple[str, str]]:

@@ -72,7 +72,7 @@ class ModelTokenizer:
     def encode(self, messages: Sequence[Message], rendered: Rendered) -> Prompt:
         """The tokens of a rendered conversation. bos stands first at most once."""
         guarded, moves, written = self._guard(rendered)
-        encoding = self._guarded.encode(guarded, add_special_tokens=False)
+        (encoding,) = self._guarded.encode_batch_fast([guarded], add_special_tokens=False)
         ids, first = list(encoding.ids), []
         bos_id = self.controls.get(self.bos or "")
         if self.adds_bos and bos_id is not None and ids[:1] != [bos_id]:
@@ -85,7 +85,8 @@ class ModelTokenizer:
             )
 
         def locate() -> tuple[tuple[int, int], ...]:
-            return (*first, *(moves.back(span) for span in encoding.offsets))
+            placed = self._guarded.encode(guarded, add_special_tokens=False)
+            return (*first, *(moves.back(span) for span in placed.offsets))
 
         return Prompt(tuple(messages), rendered, tuple(ids), tuple(control), locate)
 

@@ -40,6 +40,7 @@ class Completion:
     model: str  # as the server names it, or one of its adapters
     sampling: Mapping[str, object] = field(default_factory=dict)
     cache_salt: str | None = None  # shares its cache with requests of the same salt only
+    interval: int = 1  # tokens that are sent together, after the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ def _body(completion: Completion) -> bytes:
     asked_for = {
         **{name: value for name, value in completion.sampling.items() if value is not None},
         **salt,
+        **({"stream_interval": completion.interval} if completion.interval > 1 else {}),
         "model": completion.model,
         "prompt": completion.prompt,
         "stream": True,

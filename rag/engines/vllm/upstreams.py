@@ -15,6 +15,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from corpus.errors import EngineUnavailable
 from rag.engines.vllm.address import Address
@@ -25,6 +26,8 @@ from rag.engines.vllm.watch import Watch
 from rag.scope import Scope
 
 BUSIER = 2  # requests by which a favourite must be busier to be passed over
+_CROWD = 8  # answers at once for which another token is sent together with the one before it
+_LONGEST_INTERVAL = 4  # tokens
 _REST_S = (0.02, 0.1)  # before the same server is asked again
 
 
@@ -87,13 +90,16 @@ class Upstreams:
         """Generate; see :func:`rag.engines.vllm.client.stream`.
 
         A server that is not there before its first token is replaced by another, once; where
-        there is no other, it is asked once more after a short rest.
+        there is no other, it is asked once more after a short rest. The more answers come at
+        once, the more tokens are sent together: what a token costs on its way is then what
+        limits how many come, and nobody reads that fast.
 
         :param first_token_s: seconds until the first delta, the second try included.
         :raises EngineUnavailable: at once, when no server can be asked.
         """
         until = time.monotonic() + first_token_s
         with self._taken(completion) as first:
+            completion = replace(completion, interval=self._interval())
             try:
                 yield from first.stream(completion, scope, first_token_s)
                 return
@@ -137,6 +143,10 @@ class Upstreams:
 
     def _known(self) -> list[Upstream]:
         return [upstream for upstream in self._all() if upstream.usable and upstream.models]
+
+    def _interval(self) -> int:
+        crowd = sum(upstream.in_flight for upstream in self._all())
+        return min(1 + crowd // _CROWD, _LONGEST_INTERVAL)
 
     def _watch(self) -> None:
         for address in self._upstreams.keys() - self._watches.keys():
