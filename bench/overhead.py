@@ -664,6 +664,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     add("--rounds", type=int, default=3, help="of each side")
     add("--questions", type=int, default=16, help="different prompts")
     add("--apart", type=float, default=20.0, help="milliseconds between the clients' beginnings")
+    add("--together", type=int, default=1, help="tokens that vLLM alone sends at once")
     add("--shape", choices=SHAPES, default="tiny", help="dimensions of the model that is made")
     add("--model", default="", help="a hub id or a folder, instead of a model that is made")
     add("--dtype", default="", help="number format of the weights, as vLLM names it")
