@@ -7,8 +7,8 @@ came are counted by vLLM and reported for both sides. Lengths differ from reques
 and clients begin one after another, because clients that move in step would all wait for one
 thing at a time. vLLM's prefix cache is on and holds every prompt before anything is measured,
 so its own first token comes early: that is the harder case for the service. Where many ask
-at once the service has vLLM send up to four tokens together, which spares both of them work;
-`--together 4` has vLLM alone do so as well.
+at once the service has vLLM send up to eight tokens together, which spares both of them work;
+`--together 8` has vLLM alone do so as well.
 
     python -m bench.overhead [--clients 1,8,32] [--tokens 128] [--requests 32] [--rounds 3]
                              [--shape tiny|0.1b|0.5b|8b] [--model NAME] [--vllm-bin PATH]

@@ -206,7 +206,8 @@ def test_the_more_answers_come_at_once_the_more_tokens_are_sent_together() -> No
             stream.close()  # type: ignore[attr-defined]  # generators, all of them
 
     asked_for = [request.get("stream_interval", 1) for request in fake.requests]
-    assert asked_for == [1] * 7 + [2] * 8 + [3] * 8 + [4] * 17
+    together = [1] * 3 + [one for one in range(2, 8) for _ in range(4)] + [8] * 13
+    assert asked_for == together
 
 
 def test_a_server_that_is_down_is_replaced_before_the_first_token(fakes: list[FakeVllm]) -> None:

@@ -26,8 +26,8 @@ from rag.engines.vllm.watch import Watch
 from rag.scope import Scope
 
 BUSIER = 2  # requests by which a favourite must be busier to be passed over
-_CROWD = 8  # answers at once for which another token is sent together with the one before it
-_LONGEST_INTERVAL = 4  # tokens
+_CROWD = 4  # answers at once for which another token is sent together with the one before it
+_LONGEST_INTERVAL = 8  # tokens
 _REST_S = (0.02, 0.1)  # before the same server is asked again
 
 
