@@ -7,7 +7,7 @@ TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 # The address of PyTorch's CPU builds, where pip's own index has none (PyTorch's installation page names it).
 TORCH_INDEX ?=
 
-.PHONY: help install dev run test test-vllm lint check bench bench-vllm docs clean
+.PHONY: help install dev run test test-vllm torture lint check bench bench-vllm docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be done
@@ -53,6 +53,10 @@ lint: dev  ## format, lint and types
 	$(BIN)/mypy
 
 check: lint test  ## what every change must pass
+
+torture: dev  ## crash, cut power, fill disks, damage files: an hour; as root, with strace and xfsprogs
+	$(BIN)/python -m tests.torture
+	$(BIN)/python -m tests.long
 
 bench: dev  ## measure retrieval, answers, ingest and swaps; results go to bench/results
 	$(BIN)/python -m bench

@@ -15,15 +15,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from corpus import files, ledger
+from corpus import files, lease, ledger
 from corpus.errors import SnapshotDamaged, StoreBusy
 from corpus.files import FileRecord
 from corpus.fingerprint import Fingerprint
 from corpus.identity import snapshot_id
 from corpus.manifest import NAME as MANIFEST
 from corpus.manifest import Manifest, SegmentRef
+from corpus.parent import Parent
 from corpus.segment import SegmentWriter, is_sound, segment_id
-from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS, DocumentRef, Snapshot
+from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS
 from corpus.store import Store
 from corpus.texts import Entry
 from corpus.types import LedgerRow, Vectors
@@ -33,7 +34,7 @@ from corpus.words import META_LOCK, WordIndex, WordIndexBuilder
 class Build:
     """Collects the changes of one run. The caller holds the store's lock.
 
-    :param parent: the snapshot this one follows, open; None for the first.
+    :param parent: the snapshot this one follows; None for the first.
     :param fingerprint: the vector space; that of the parent, if there is one.
     :param settings: what decides how documents are read and cut.
     :raises StoreNotWritable: here and in every method, when the disk refuses.
@@ -42,13 +43,13 @@ class Build:
     def __init__(
         self,
         store: Store,
-        parent: Snapshot | None,
+        parent: Parent | None,
         fingerprint: Fingerprint,
         settings: Mapping[str, Any],
     ) -> None:
         self._store, self._parent = store, parent
         self._fingerprint, self._settings = fingerprint, settings
-        self._removed: dict[str, DocumentRef] = {}
+        self._removed: dict[str, int] = {}  # document -> place of its segment in the parent
         self._stack = ExitStack()
         with files.disk_errors(), ExitStack() as stack:
             self._segment_folder = stack.enter_context(files.staging(store.path / SEGMENTS))
@@ -68,9 +69,9 @@ class Build:
         """Leave out a document of the parent."""
         if self._parent is None or document_id in self._removed:
             return
-        ref = self._parent.documents.get(document_id)
-        if ref is not None:
-            self._removed[document_id] = ref
+        place = self._parent.segment_of(document_id)
+        if place is not None:
+            self._removed[document_id] = place
             self._words.remove(document_id)
 
     def add(self, entry: Entry, vectors: Vectors) -> None:
@@ -90,7 +91,8 @@ class Build:
         :param rows: its whole ledger.
         :param probes: see :func:`corpus.fingerprint.encode_probes`.
         :return: its id.
-        :raises StoreBusy: when another snapshot became current since the parent.
+        :raises StoreBusy: when another snapshot became current since the parent, or another
+            machine took the store over.
         """
         new_id = snapshot_id(rows, self._settings, self._fingerprint.id)
         with files.disk_errors():
@@ -151,18 +153,18 @@ class Build:
                 self._copy(self._parent, number, ref)
         return kept
 
-    def _by_size(self, parent: Snapshot) -> list[tuple[int, SegmentRef, int]]:
+    def _by_size(self, parent: Parent) -> list[tuple[int, SegmentRef, int]]:
         """Segments of the parent with today's removals and documents left, smallest first."""
         segments = []
         for number, ref in enumerate(parent.manifest.segments):
-            gone = [id_ for id_, place in self._removed.items() if place.segment == number]
+            gone = [id_ for id_, place in self._removed.items() if place == number]
             today = replace(ref, removed=tuple(sorted({*ref.removed, *gone})))
             segments.append((number, today, ref.documents - len(today.removed)))
         return sorted(segments, key=lambda one: one[2])
 
-    def _copy(self, parent: Snapshot, number: int, ref: SegmentRef) -> None:
-        for entry in parent.segment(number).texts.entries(frozenset(ref.removed)):
-            self._segment.add(entry, parent.vectors_of(entry.chunks))
+    def _copy(self, parent: Parent, number: int, ref: SegmentRef) -> None:
+        for entry, vectors in parent.entries(number, ref.removed):
+            self._segment.add(entry, vectors)
 
     def _finish_files(self, new_id: str, rows: Iterable[LedgerRow]) -> dict[str, FileRecord]:
         """Write the ledger and the words; hash only what the parent did not have."""
@@ -171,7 +173,7 @@ class Build:
         new = set(self._words.finish())
         words = {
             name: files.record_of(self._folder / WORDS / name) if name in new else inherited[name]
-            for name in sorted(os.listdir(self._folder / WORDS))
+            for name in sorted(new | inherited.keys() & set(os.listdir(self._folder / WORDS)))
         }
         recorded = files.write_new(self._folder / ledger.NAME, ledger.to_bytes(rows))
         return {
@@ -198,6 +200,7 @@ class Build:
         if not target.exists():
             os.rename(self._folder, target)
             files.sync_folder(target.parent)
+        lease.check(self._store.path)
         self._store.set_current(new_id)
 
     def _is_sound(self, existing: str) -> bool:

@@ -7,15 +7,19 @@
     │   ├── UnknownSnapshot      no snapshot of that id
     │   ├── UnknownDocument      no document of that id in the snapshot
     │   ├── SnapshotDamaged      a file is missing, short, or fails its checksum
+    │   │   └── UnknownFormat        whole, but written by another version of this project
+    │   ├── TagsDamaged          the file of tags is not what was written
     │   ├── EmbeddingMismatch    the snapshot lives in another model's vector space
     │   ├── ModelUnavailable     the embedding model is not here, or not what it should be
     │   ├── StoreBusy            another process is writing
     │   │   └── JobRunning       a refresh that was asked for is still running
     │   └── StoreNotWritable     the store cannot be created or written
+    │       └── NotEnoughSpace       its disk has no room for what a run would write
     ├── IngestError              a run could not be carried out
     │   ├── BadRoot              the folder is missing, not a folder, or overlaps another
     │   ├── NothingToIngest      the folder holds no file that can be read
     │   ├── GuardRefused         the run would remove more than is allowed
+    │   ├── OutOfMemory          the run needed more memory than it may have
     │   └── UnreadableSource     one file could not be taken in (goes to the ledger)
     ├── AnswerError              one question could not be answered
     │   ├── BadRequest           the caller can fix it
@@ -71,10 +75,10 @@ class NoSnapshot(CorpusError):
 class UnknownSnapshot(CorpusError):
     """No snapshot of that id is in the store."""
 
-    def __init__(self, snapshot_id: str) -> None:
+    def __init__(self, name: str, detail: str = "") -> None:
         super().__init__(
-            f"there is no snapshot {snapshot_id!r} in this store; "
-            "`rag snapshots list` names those that exist"
+            (detail or f"there is no snapshot {name!r} in this store")
+            + "; `rag snapshots list` names those that exist"
         )
 
 
@@ -89,13 +93,22 @@ class UnknownDocument(CorpusError):
 
 
 class SnapshotDamaged(CorpusError):
-    """A file of a snapshot is missing, short, or fails its checksum."""
+    """A file of a snapshot is missing, short, or fails its checksum. ``found`` says which."""
 
     def __init__(self, found: str) -> None:
         super().__init__(
-            f"{found}; `rag snapshots verify` tells which snapshots are sound, "
-            "`rag snapshots rollback ID` lets one of them answer"
+            f"{found}; `rag snapshots verify` tells which snapshots are sound, with --repair it "
+            "puts the others aside and lets one of them answer"
         )
+        self.found = found
+
+
+class UnknownFormat(SnapshotDamaged):
+    """A snapshot is whole, and another version of this project wrote it: nothing is damaged."""
+
+
+class TagsDamaged(CorpusError):
+    """The file of tags is not what was written."""
 
 
 class EmbeddingMismatch(CorpusError):
@@ -139,6 +152,10 @@ class StoreNotWritable(CorpusError):
     """The store cannot be created or written."""
 
 
+class NotEnoughSpace(StoreNotWritable):
+    """The disk of the store has no room for what a run would write."""
+
+
 class IngestError(RagError):
     """A run could not be carried out."""
 
@@ -153,6 +170,10 @@ class NothingToIngest(IngestError):
 
 class GuardRefused(IngestError):
     """The run would remove more documents than is allowed without being asked."""
+
+
+class OutOfMemory(IngestError):
+    """The run needed more memory than there is, or than it may have."""
 
 
 class UnreadableSource(IngestError):

@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -76,9 +76,16 @@ class CheckedWriter:
 
 
 def write_new(path: Path, data: bytes) -> FileRecord:
-    """Write a file that does not exist yet, durably."""
+    """Write a file that does not exist yet, durably, and read it back.
+
+    :raises OSError: when a byte could not be written or is not what was written.
+    """
     with CheckedWriter(path) as writer:
         writer.write(data)
+    try:
+        read_checked(path, writer.record)
+    except ValueError as error:
+        raise OSError(f"it was written and reads back as something else: {error}") from error
     return writer.record
 
 
@@ -88,8 +95,10 @@ def replace(path: Path, data: bytes) -> None:
     try:
         write_new(aside, data)
         os.rename(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):  # why it failed is what is told
+            aside.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
@@ -166,8 +175,19 @@ def disk_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, sqlite3.OperationalError) as error:
+    except (OSError, sqlite3.DatabaseError) as error:
+        if not _is_of_the_disk(error):
+            raise
         raise StoreNotWritable(
             f"the store could not be written: {error}; nothing was published and the snapshot "
             "before still answers"
         ) from error
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether the disk is to blame. SQLite calls what it could not read malformed, with its
+    class for everything that is no other class; a row that is there twice is not the disk's.
+    """
+    if isinstance(error, sqlite3.DatabaseError):
+        return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+    return True

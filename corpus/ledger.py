@@ -5,32 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import fields
+from operator import attrgetter
 
 from corpus.types import LedgerRow, Status
 
 NAME = "ledger.jsonl"
 
+_NAMES = tuple(field.name for field in fields(LedgerRow))
+_STATUS = {status.value: status for status in Status}
+
 
 def to_bytes(rows: Iterable[LedgerRow]) -> bytes:
     """The file as it is written, ordered by root and path."""
-    names = [field.name for field in fields(LedgerRow)]
-    objects = ({name: getattr(row, name) for name in names} for row in ordered(rows))
-    return "".join(json.dumps(one) + "\n" for one in objects).encode()
+    dumps = json.JSONEncoder().encode  # json.dumps looks at its options anew for every row
+    values = attrgetter(*_NAMES)
+    objects = (dict(zip(_NAMES, values(row), strict=True)) for row in ordered(rows))
+    return "".join(dumps(one) + "\n" for one in objects).encode()
 
 
 def ordered(rows: Iterable[LedgerRow]) -> list[LedgerRow]:
     """Rows in the order of a ledger."""
-    return sorted(rows, key=lambda row: (row.root, row.path))
+    return sorted(rows, key=attrgetter("root", "path"))
 
 
 def from_bytes(data: bytes) -> list[LedgerRow]:
     """The rows of a file whose hash was verified."""
-    return [_row(json.loads(line)) for line in data.splitlines()]
-
-
-def _row(fields: dict[str, object]) -> LedgerRow:
-    status = Status(str(fields.pop("status")))
-    return LedgerRow(status=status, **fields)  # type: ignore[arg-type]  # as to_bytes wrote them
+    rows = json.loads(b"[%s]" % b",".join(data.splitlines()))  # at once: half the time
+    for row in rows:
+        row["status"] = _STATUS[row["status"]]
+    return [LedgerRow(**row) for row in rows]
 
 
 def counts(rows: Iterable[LedgerRow]) -> dict[str, int]:

@@ -25,7 +25,7 @@ def exclusive(path: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
 
     :param patience_s: how long to wait for it.
     :raises StoreBusy: when another process holds it and goes on holding it for a moment.
-    :raises StoreNotWritable: when the file cannot be made.
+    :raises StoreNotWritable: when the file cannot be made, or its file system has no locks.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def exclusive(path: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
             "--store or RAG_STORE"
         ) from error
     try:
-        if not _take(descriptor, patience_s):
+        if not _taken(path, descriptor, patience_s):
             raise StoreBusy(
                 f"another process is writing to the store {path.parent}{_holder(descriptor)}; "
                 "wait for it to end, then run this again"
@@ -54,8 +54,20 @@ def is_held(path: Path) -> bool:
         return False
     try:
         return not _take(descriptor, patience_s=0)
+    except OSError:  # no locks on this file system, so nobody can hold one
+        return False
     finally:
         os.close(descriptor)
+
+
+def _taken(path: Path, descriptor: int, patience_s: float) -> bool:
+    try:
+        return _take(descriptor, patience_s)
+    except OSError as error:
+        raise StoreNotWritable(
+            f"{path} cannot be locked: {error.strerror}; put the store on a file system that has "
+            "locks, with --store or RAG_STORE"
+        ) from error
 
 
 def _take(descriptor: int, patience_s: float) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from corpus.errors import SnapshotDamaged
+from corpus.errors import SnapshotDamaged, UnknownFormat
 from corpus.files import FileRecord
 from corpus.fingerprint import Fingerprint
 from corpus.identity import FORMAT
@@ -55,7 +55,8 @@ class Manifest:
     def from_bytes(cls, data: bytes) -> Manifest:
         """Read a manifest and believe it only if its own hash agrees.
 
-        :raises SnapshotDamaged: when it is not JSON, not whole, or of another format.
+        :raises SnapshotDamaged: when it is not JSON or not whole.
+        :raises UnknownFormat: when another version of this project wrote it.
         """
         try:
             body = json.loads(data)
@@ -65,7 +66,7 @@ class Manifest:
         if _checksum(body) != recorded:
             raise SnapshotDamaged("a manifest fails its own checksum")
         if body["format"] != FORMAT:
-            raise SnapshotDamaged(
+            raise UnknownFormat(
                 f"the snapshot has format {body['format']}, this version reads {FORMAT}; "
                 "use the version that wrote it, or ingest into a new store"
             )

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +20,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from corpus import files
+from corpus import files, lease
 from corpus.errors import GuardRefused, StoreBusy
 
 NAME = "runs.jsonl"
@@ -49,6 +51,21 @@ class Run:
     finished: str = ""
     detail: str = ""  # why it failed, or what it did, for humans
     process: int = 0
+    host: str = ""  # the machine it ran on
+    seconds: float = 0.0  # that it took
+    bytes_read: int = 0  # of documents that were read and cut
+    embedded: int = 0  # chunks that went to the model
+    embed_seconds: float = 0.0  # of its seconds, those spent there
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a run took: from this the time of later ones is estimated."""
+
+    seconds: float = 0.0
+    bytes_read: int = 0
+    embedded: int = 0
+    embed_seconds: float = 0.0
 
 
 class RunLog:
@@ -62,7 +79,7 @@ class RunLog:
     @contextmanager
     def recording(self) -> Iterator[Recording]:
         """Record the run that the block carries out, however it ends."""
-        recording = Recording(self._append)
+        recording, began, before = Recording(self._append), time.time(), self.began_last()
         try:
             yield recording
         except BaseException as error:
@@ -70,19 +87,47 @@ class RunLog:
             raise
         with suppress(OSError):
             self._checked.touch()
+            looked_at_all = began if recording.is_complete else before
+            os.utime(self._checked, (looked_at_all, time.time()))
 
     def last_success(self) -> str:
         """When a run last ended well, changes or not: ISO 8601, UTC; empty for never."""
         try:
             moment = self._checked.stat().st_mtime
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""
         return datetime.fromtimestamp(moment, UTC).isoformat("T", "seconds")
+
+    def began_last(self) -> float:
+        """When the run began that last looked at all roots and ended well: epoch seconds, or 0.
+
+        What the folders held then, at least, is in the corpus.
+        """
+        try:
+            return self._checked.stat().st_atime
+        except (FileNotFoundError, NotADirectoryError):
+            return 0.0
+
+    def settle(self) -> list[Run]:
+        """Put on record that runs have crashed. The caller holds the store, so none is there.
+
+        :return: those that nobody had noticed yet, newest first.
+        """
+        crashed = [
+            replace(run, finished=_now())
+            for run in self.runs(being_written=False)
+            if run.outcome is Outcome.CRASHED and not run.finished
+        ]
+        for run in reversed(crashed):
+            with suppress(OSError):
+                self._append(run)
+        return crashed
 
     def announce(self, due: datetime, schedule: str) -> None:
         """Say when this process, which keeps a schedule, will run next."""
         said = {"due": due.astimezone(UTC).isoformat("T", "seconds"), "schedule": schedule}
         with suppress(OSError):  # there may be no store yet
+            said |= {"boot": lease.this_process().boot}
             files.replace(self._next, json.dumps({**said, "process": os.getpid()}).encode())
 
     def next_run(self) -> str:
@@ -90,6 +135,9 @@ class RunLog:
         try:
             said = json.loads(self._next.read_bytes())
             due = str(said["due"])
+            here = lease.this_process().boot
+            if said.get("boot", here) != here:
+                return due if _is_to_come(due) else ""
             os.kill(said["process"], 0)  # sends nothing; fails where there is no such process
         except PermissionError:  # there is one, of another user
             return due
@@ -136,11 +184,17 @@ class RunLog:
 
 
 class Recording:
-    """A run that is being recorded."""
+    """A run that is being recorded. ``is_complete`` is set by one that looks at all roots."""
 
     def __init__(self, append: Callable[[Run], None]) -> None:
-        self._append = append
-        self._run = Run(uuid.uuid4().hex[:12], _now(), Outcome.RUNNING, process=os.getpid())
+        self._append, self.is_complete = append, False
+        self._run = Run(
+            uuid.uuid4().hex[:12],
+            _now(),
+            Outcome.RUNNING,
+            process=os.getpid(),
+            host=platform.node(),
+        )
 
     def begin(self) -> None:
         """Record that the run has found work and starts on it.
@@ -150,10 +204,13 @@ class Recording:
         with files.disk_errors():
             self._append(self._run)
 
-    def end(self, outcome: Outcome, detail: str) -> None:
+    def end(self, outcome: Outcome, detail: str, effort: Effort | None = None) -> None:
         """Record how it ended. What cannot be recorded must not hide how it ended."""
+        ended = replace(self._run, outcome=outcome, finished=_now(), detail=detail)
+        if effort is not None:
+            ended = replace(ended, **asdict(effort))
         with suppress(OSError):
-            self._append(replace(self._run, outcome=outcome, finished=_now(), detail=detail))
+            self._append(ended)
 
 
 def _outcome(error: BaseException) -> Outcome:
@@ -168,9 +225,14 @@ def _judged(run: Run) -> Run:
     """A run that is not there any more and never said how it ended was killed."""
     if run.outcome is not Outcome.RUNNING:
         return run
-    return replace(
-        run, outcome=Outcome.CRASHED, detail=f"process {run.process} ended without a word"
-    )
+    where = f" on {run.host}" if run.host else ""
+    detail = f"process {run.process}{where} ended without a word"
+    return replace(run, outcome=Outcome.CRASHED, detail=detail)
+
+
+def _is_to_come(due: str) -> bool:
+    """Whether another machine may mean it still: nobody here can ask for its process."""
+    return datetime.fromisoformat(due) > datetime.now(UTC)
 
 
 def _now() -> str:

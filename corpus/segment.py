@@ -3,8 +3,10 @@
 ::
 
     segments/<id>/
-        vectors.faiss    the chunks' vectors under their ids
-        texts.sqlite     the documents and the chunks' spans
+        vectors.faiss      the chunks' vectors under their ids
+        vectors.sums       corpus.blocks: a hash for each block of it
+        texts.sqlite       the documents and the chunks' spans
+        catalogue.sqlite   corpus.catalogue: which documents and chunks, without texts
 
 Its id is a hash of its files. A snapshot is a list of segments, each less the documents
 that were removed since it was written.
@@ -18,14 +20,26 @@ from pathlib import Path
 
 import numpy as np
 
+from corpus.blocks import BlockSums
+from corpus.catalogue import CatalogueWriter
 from corpus.errors import SnapshotDamaged
-from corpus.files import CheckedWriter, FileRecord, read_checked, record_of, sync_file, sync_folder
+from corpus.files import (
+    CheckedWriter,
+    FileRecord,
+    read_checked,
+    record_of,
+    sync_file,
+    sync_folder,
+    write_new,
+)
 from corpus.texts import Entry, Texts, TextWriter
 from corpus.types import Vectors
 from corpus.vectors import VectorIndex
 
 VECTORS = "vectors.faiss"
+SUMS = "vectors.sums"
 TEXTS = "texts.sqlite"
+CATALOGUE = "catalogue.sqlite"
 
 
 class SegmentWriter:
@@ -35,6 +49,7 @@ class SegmentWriter:
         self._folder = folder
         self._vectors = VectorIndex(dim)
         self._texts = TextWriter(folder / TEXTS)
+        self._catalogue = CatalogueWriter(folder / CATALOGUE)
         self.documents = 0
 
     @property
@@ -45,6 +60,7 @@ class SegmentWriter:
     def add(self, entry: Entry, vectors: Vectors) -> None:
         """Write a document. Row i of ``vectors`` belongs to ``entry.chunks[i]``."""
         self._texts.add(entry)
+        self._catalogue.add(entry)
         ids = np.array([chunk.id for chunk in entry.chunks], np.int64)
         if len(ids):
             self._vectors.add(ids, vectors)
@@ -56,18 +72,32 @@ class SegmentWriter:
         :raises OSError: when a byte could not be written or is not what was written.
         """
         self._texts.finish()
+        self._catalogue.finish()
         sync_file(self._folder / TEXTS)
-        with CheckedWriter(self._folder / VECTORS) as writer:
-            self._vectors.write(writer.write)
+        sync_file(self._folder / CATALOGUE)
+        vectors, sums = self._write_vectors()
         sync_folder(self._folder)
         read_back = record_of(self._folder / VECTORS)
-        if read_back != writer.record:
-            raise OSError(f"{VECTORS} reads back as {read_back}, {writer.record} was written")
-        return {VECTORS: writer.record, TEXTS: record_of(self._folder / TEXTS)}
+        if read_back != vectors:
+            raise OSError(f"{VECTORS} reads back as {read_back}, {vectors} was written")
+        databases = {name: record_of(self._folder / name) for name in (TEXTS, CATALOGUE)}
+        return {VECTORS: vectors, SUMS: sums, **databases}
+
+    def _write_vectors(self) -> tuple[FileRecord, FileRecord]:
+        sums = BlockSums()
+        with CheckedWriter(self._folder / VECTORS) as writer:
+
+            def write(data: bytes) -> int:
+                sums.update(data)
+                return writer.write(data)
+
+            self._vectors.write(write)
+        return writer.record, write_new(self._folder / SUMS, sums.to_bytes())
 
     def close(self) -> None:
         """Let go of the files; the folder is the caller's."""
         self._texts.close()
+        self._catalogue.close()
 
 
 def segment_id(files: Mapping[str, FileRecord]) -> str:
@@ -93,8 +123,9 @@ class Segment:
     def __init__(self, folder: Path, files: Mapping[str, FileRecord]) -> None:
         self._folder, self._files = folder, files
         try:
-            if record_of(folder / TEXTS) != files[TEXTS]:
-                raise ValueError(f"{TEXTS} fails its checksum")
+            for name in {TEXTS, *files} - {VECTORS}:  # those are checked as they are read
+                if record_of(folder / name) != files[name]:
+                    raise ValueError(f"{name} fails its checksum")
         except (OSError, ValueError, KeyError) as error:
             raise self._damaged(error) from error
         self.texts = Texts(folder / TEXTS)

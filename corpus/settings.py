@@ -107,6 +107,16 @@ class IngestSettings(Section):
     keep_snapshots: Annotated[int, Field(ge=1)] = Field(
         5, description="Snapshots kept for rollback; older ones are removed after a publish."
     )
+    reserve_mb: Annotated[Annotated[float, Field(ge=0)] | None, Unset] = Field(
+        None,
+        description="Space that a run leaves free on the disk of the store; one that might not is "
+        "refused before it writes. Megabytes; unset: 256, or 5 % of the disk where that is less.",
+    )
+    allow_network_store: bool = Field(
+        False,
+        description="Write a store on a network file system (NFS, SMB, FUSE, 9p and the like) "
+        "rather than refuse to. Reading one is always allowed.",
+    )
 
 
 class RetrievalSettings(Section):
@@ -244,6 +254,22 @@ class ServeSettings(Section):
     timezone: str = Field("", description="Time zone of the cron schedule; empty: the machine's.")
 
 
+class ScheduleSettings(Section):
+    """How refreshes run that are not started by hand: when due, or asked for over HTTP."""
+
+    jitter: str = Field(
+        "",
+        description="Spread the starts over this time after they are due, e.g. 5m, so that many "
+        "machines or stores do not start at once. Empty: start when due.",
+    )
+    memory_mb: Annotated[Annotated[float, Field(ge=64)] | None, Unset] = Field(
+        None,
+        description="Memory that such a refresh may have, in megabytes; one that needs more "
+        "fails, and nothing else does. With the packaged model it takes some 1,500. Unset: as much "
+        "as there is.",
+    )
+
+
 class Settings(Section):
     """All settings of one process, fixed at its start."""
 
@@ -256,6 +282,7 @@ class Settings(Section):
     generation: GenerationSettings = GenerationSettings()
     vllm: VllmSettings = VllmSettings()
     serve: ServeSettings = ServeSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
 
 
 def load(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:

@@ -14,12 +14,10 @@ meanwhile, and may be searched by any number of threads without a lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from corpus import ledger
 from corpus.errors import SnapshotDamaged, UnknownDocument
@@ -28,7 +26,7 @@ from corpus.fusion import fuse
 from corpus.manifest import NAME as MANIFEST
 from corpus.manifest import Manifest
 from corpus.segment import Segment
-from corpus.types import Chunk, Document, Hit, LedgerRow, Mode, Query, Scores, Vectors
+from corpus.types import Chunk, Document, Hit, LedgerRow, Mode, Query, Scores
 from corpus.vectors import VectorIndex
 from corpus.words import WordIndex
 
@@ -87,12 +85,11 @@ class Snapshot:
         self.manifest = read_manifest(store, snapshot_id)
         self.ledger = read_ledger(store, self.manifest)  # one row per source, by root and path
         self._segments = [
-            Segment(store / SEGMENTS / ref.id, _below(self.manifest, f"{SEGMENTS}/{ref.id}/"))
+            Segment(store / SEGMENTS / ref.id, below(self.manifest, f"{SEGMENTS}/{ref.id}/"))
             for ref in self.manifest.segments
         ]
         self._removed = [frozenset(ref.removed) for ref in self.manifest.segments]
-        self.words_folder = store / SNAPSHOTS / snapshot_id / WORDS
-        self._words = self._open_words()
+        self._words = self._open_words(store / SNAPSHOTS / snapshot_id / WORDS)
         self._vectors = self._gather_vectors()
 
     @property
@@ -109,11 +106,6 @@ class Snapshot:
     def counts(self) -> Mapping[str, int]:
         """Documents, chunks, sources, and sources by status."""
         return self.manifest.counts
-
-    @property
-    def word_files(self) -> dict[str, FileRecord]:
-        """Names and hashes of the files of the word index."""
-        return _below(self.manifest, f"{SNAPSHOTS}/{self.id}/{WORDS}/")
 
     @cached_property
     def documents(self) -> dict[str, DocumentRef]:
@@ -156,23 +148,6 @@ class Snapshot:
         """
         return self._segments[self._ref(document_id).segment].texts.chunks_of(document_id)
 
-    def vectors_by_key(self, keys: Sequence[str]) -> dict[str, Vectors]:
-        """Vectors of texts that were embedded before, by :func:`corpus.identity.text_key`."""
-        pairs = [pair for one in self._segments for pair in one.texts.ids_by_key(keys)]
-        ids = np.array([chunk for _, chunk in pairs], np.int64)
-        live = self._vectors.holds(ids)
-        found = {key: chunk for (key, chunk), alive in zip(pairs, live, strict=True) if alive}
-        vectors = self._vectors.vectors_of(np.array(list(found.values()), np.int64))
-        return dict(zip(found, vectors, strict=True))
-
-    def vectors_of(self, chunks: Iterable[Chunk]) -> Vectors:
-        """The vectors of chunks of this snapshot, float32 (n, dim)."""
-        return self._vectors.vectors_of(np.array([chunk.id for chunk in chunks], np.int64))
-
-    def segment(self, number: int) -> Segment:
-        """The segment at that place of the manifest."""
-        return self._segments[number]
-
     def _rank(self, query: Query) -> list[tuple[int, Scores]]:
         if query.mode is Mode.WORDS:
             ids, scores = self._words.search(query.text, query.k)
@@ -204,12 +179,13 @@ class Snapshot:
             raise UnknownDocument(document_id)
         return ref
 
-    def _open_words(self) -> WordIndex:
+    def _open_words(self, folder: Path) -> WordIndex:
+        listed = below(self.manifest, f"{SNAPSHOTS}/{self.id}/{WORDS}/")
         try:
-            for name, expected in self.word_files.items():
-                if record_of(self.words_folder / name) != expected:
+            for name, expected in listed.items():
+                if record_of(folder / name) != expected:
                     raise ValueError(f"{WORDS}/{name} fails its checksum")
-            return WordIndex(self.words_folder)
+            return WordIndex(folder)
         except (OSError, ValueError) as error:
             raise SnapshotDamaged(f"snapshot {self.id} is damaged: {error}") from error
 
@@ -221,7 +197,7 @@ class Snapshot:
         return gathered
 
 
-def _below(manifest: Manifest, prefix: str) -> dict[str, FileRecord]:
+def below(manifest: Manifest, prefix: str) -> dict[str, FileRecord]:
     """The files below a folder, by their names in it."""
     return {
         name.removeprefix(prefix): record

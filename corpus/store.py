@@ -8,9 +8,12 @@
         snapshots/<id>/       corpus.snapshot
         segments/<id>/        corpus.segment, shared by snapshots
         quarantine/           what was found damaged; nothing is deleted silently
+        tags.json             corpus.tags: names that somebody gave to snapshots
         roots.json            corpus.roots: which folders are refreshed
         runs.jsonl            corpus.runs: what runs came to
         CHECKED, NEXT         corpus.runs: when all was last well; when the next run is due
+        VERIFIED              corpus.daily: when a run last verified everything
+        LEASE                 corpus.lease: who writes, for other machines
 
 Nothing below ``snapshots`` and ``segments`` changes once it has its name. Names that begin
 with ``tmp-`` are left-overs of a killed run. A reader sees the old snapshot or the new
@@ -19,23 +22,29 @@ one, never a mixture.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpus import files, lock
+from corpus import collecting, daily, files, lease, lock, recovery
+from corpus import tags as tagging
 from corpus.errors import (
     CorpusError,
     NoSnapshot,
     SnapshotDamaged,
     StoreNotWritable,
+    TagsDamaged,
     UnknownSnapshot,
 )
 from corpus.manifest import Manifest
 from corpus.snapshot import SEGMENTS, SNAPSHOTS, Snapshot, read_ledger, read_manifest
 from corpus.types import LedgerRow
+
+log = logging.getLogger(__name__)
 
 CURRENT = "CURRENT"
 LOCK = "LOCK"
@@ -54,6 +63,7 @@ class SnapshotSummary:
     size: int  # bytes of its files, those it shares with others included
     current: bool
     damage: str = ""  # why it cannot be used; empty when its manifest reads well
+    tags: tuple[str, ...] = ()
 
 
 class Store:
@@ -102,10 +112,35 @@ class Store:
         """Read the ledger of a snapshot without opening the rest of it."""
         return read_ledger(self.path, self.manifest(snapshot_id))
 
+    def resolve(self, name: str) -> str:
+        """The id of the snapshot that somebody names: by its id, a tag, or how its id begins.
+
+        :raises UnknownSnapshot: when nothing is named so, or more than one.
+        :raises TagsDamaged: when only a tag could be meant, and the tags cannot be read.
+        """
+        return tagging.resolve(self.path, name, self.ids())
+
+    def tags(self) -> dict[str, str]:
+        """The ids of snapshots by their tags.
+
+        :raises TagsDamaged: when the file of tags is not what was written.
+        """
+        return tagging.read(self.path)
+
+    def ids(self) -> list[str]:
+        """The ids of all snapshots, in no order."""
+        return self._names(SNAPSHOTS)
+
+    def segment_ids(self) -> list[str]:
+        """The ids of all segments, in no order."""
+        return self._names(SEGMENTS)
+
     def snapshots(self) -> list[SnapshotSummary]:
         """Every snapshot, newest first; those whose manifest is damaged come last."""
-        current = self._believed_current()
-        summaries = [self._summary(name, current) for name in self._names(SNAPSHOTS)]
+        current, tags = self._believed_current(), dict[str, str]()
+        with suppress(TagsDamaged):  # told by those who act on tags
+            tags = self.tags()
+        summaries = [self._summary(name, current, tags) for name in self.ids()]
         return sorted(summaries, key=lambda one: (one.sequence, one.created), reverse=True)
 
     def activate(self, snapshot_id: str) -> None:
@@ -135,47 +170,83 @@ class Store:
                     "the one before still answers"
                 ) from error
 
-    def writing(self) -> AbstractContextManager[None]:
+    def forget_current(self) -> None:
+        """Point at no snapshot, because none is left. The caller holds the lock."""
+        (self.path / CURRENT).unlink(missing_ok=True)
+        files.sync_folder(self.path)
+
+    @contextmanager
+    def writing(self, *, recovers: bool = True) -> Iterator[None]:
         """Hold the writer's lock for the length of a ``with`` block.
 
-        :raises StoreBusy: when another process is writing.
+        A current snapshot that is seen to be damaged is put aside first, and the newest sound
+        one made current: see :func:`corpus.recovery.recover`.
+
+        :param recovers: False leaves that to the caller.
+        :raises StoreBusy: when another process is writing, or another machine.
         :raises StoreNotWritable: when the store cannot be made.
         """
-        return lock.exclusive(self.path / LOCK)
+        with lock.exclusive(self.path / LOCK):
+            lease.settle(self.path)
+            if recovers:
+                self._recover()
+            yield
+
+    def _recover(self) -> None:
+        due = daily.is_due(self.path)
+        recovery.recover(self, thorough=due)
+        if due:
+            daily.note(self.path)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """As :meth:`writing`, for who is sure to write: other machines are kept out as well."""
+        with self.writing(), lease.held(self.path):
+            yield
 
     def is_being_written(self) -> bool:
-        """Whether a run is under way in some process."""
-        return lock.is_held(self.path / LOCK)
+        """Whether a run is under way in some process, here or on another machine."""
+        return lock.is_held(self.path / LOCK) or lease.is_held_elsewhere(self.path)
 
     def quarantine(self, folder: Path) -> None:
         """Move a damaged snapshot or segment aside, so that its name can be used again."""
         target = self.path / QUARANTINE
         target.mkdir(exist_ok=True)
-        number = len(os.listdir(target))
+        taken, number = set(os.listdir(target)), 0
+        while f"{folder.name}-{number}" in taken:
+            number += 1
         os.rename(folder, target / f"{folder.name}-{number}")
-        files.sync_folder(target)
-        files.sync_folder(folder.parent)
+        for changed in (target, folder.parent, self.path):
+            files.sync_folder(changed)
 
     def collect(self, keep: int) -> list[str]:
         """Remove all but the ``keep`` newest snapshots and whatever no other one needs.
 
-        The current one always stays, and so does anything damaged. The caller holds the
-        lock of :meth:`writing`.
+        The current one always stays, and so does what is tagged or damaged; while it cannot
+        be told what is tagged, nothing goes. The caller holds the lock of :meth:`writing`.
 
         :return: ids of the snapshots that were removed.
         """
-        summaries = self.snapshots()
-        sound = [one for one in summaries if not one.damage]
-        removed = [one.id for one in sound[keep:] if not one.current]
-        for snapshot_id in removed:
-            self._remove(self.path / SNAPSHOTS / snapshot_id)
-        if len(sound) == len(summaries):  # a damaged manifest may name any segment
-            needed = {ref for one in self.snapshots() for ref in self._segment_names(one.id)}
-            for name in set(self._names(SEGMENTS)) - needed:
-                self._remove(self.path / SEGMENTS / name)
-        for folder in (SNAPSHOTS, SEGMENTS):
-            for left_over in (self.path / folder).glob("tmp-*"):
-                shutil.rmtree(left_over, ignore_errors=True)
+        try:
+            garbage = collecting.find(self, keep)
+        except TagsDamaged as error:
+            log.warning("no snapshot was removed: %s", error)
+            return []
+        return self.remove(garbage)
+
+    def remove(self, garbage: collecting.Garbage) -> list[str]:
+        """Remove what was found to be garbage. The caller holds the lock since then.
+
+        :return: ids of the snapshots that were removed.
+        """
+        for place in garbage.left_overs:
+            shutil.rmtree(self.path / place, ignore_errors=True)
+        removed = [one for one in garbage.snapshots if self._remove(SNAPSHOTS, one)]
+        if removed:  # before the segments: no snapshot may come back without its own
+            files.sync_folder(self.path / SNAPSHOTS)
+        if len(removed) == len(garbage.snapshots):
+            for name in garbage.segments:
+                self._remove(SEGMENTS, name)
         return removed
 
     def _believed_current(self) -> str | None:
@@ -185,21 +256,22 @@ class Store:
         except SnapshotDamaged:
             return None
 
-    def _segment_names(self, snapshot_id: str) -> list[str]:
-        return [ref.id for ref in self.manifest(snapshot_id).segments]
+    def _remove(self, folder: str, name: str) -> bool:
+        """Remove a snapshot or segment in one step as far as readers can tell."""
+        place = self.path / folder
+        try:
+            os.rename(place / name, place / f"tmp-{name}")
+        except OSError:
+            return False
+        shutil.rmtree(place / f"tmp-{name}", ignore_errors=True)
+        return True
 
-    def _remove(self, folder: Path) -> None:
-        """Remove a folder in one step as far as readers can tell."""
-        aside = folder.with_name(f"tmp-{folder.name}")
-        with suppress(OSError):
-            os.rename(folder, aside)
-            shutil.rmtree(aside, ignore_errors=True)
-
-    def _summary(self, name: str, current: str | None) -> SnapshotSummary:
+    def _summary(self, name: str, current: str | None, tags: dict[str, str]) -> SnapshotSummary:
+        named = tuple(tag for tag, snapshot in tags.items() if snapshot == name)
         try:
             manifest = read_manifest(self.path, name)
         except CorpusError as error:
-            return SnapshotSummary(name, -1, "", 0, 0, 0, name == current, str(error))
+            return SnapshotSummary(name, -1, "", 0, 0, 0, name == current, str(error), named)
         return SnapshotSummary(
             name,
             manifest.sequence,
@@ -208,11 +280,12 @@ class Store:
             manifest.counts["chunks"],
             sum(record.size for record in manifest.files.values()),
             name == current,
+            tags=named,
         )
 
     def _known(self, snapshot_id: str) -> str:
         """Refuse anything that is not the name of a snapshot folder: ids come over HTTP."""
-        if snapshot_id not in self._names(SNAPSHOTS):
+        if snapshot_id not in self.ids():
             raise UnknownSnapshot(snapshot_id)
         return snapshot_id
 

@@ -44,7 +44,6 @@ CREATE TABLE chunks (
     key TEXT NOT NULL  -- corpus.identity.text_key of what was embedded
 );
 CREATE INDEX chunks_by_document ON chunks (document, start);
-CREATE INDEX chunks_by_key ON chunks (key);
 """
 
 _CHUNK = """
@@ -60,8 +59,6 @@ _IDS_OF_DOCUMENTS = """
 SELECT c.id FROM chunks c JOIN documents d ON d.ordinal = c.document
 WHERE d.id IN (SELECT value FROM json_each(?))
 """
-
-_IDS_BY_KEY = "SELECT key, id FROM chunks WHERE key IN (SELECT value FROM json_each(?))"
 
 _KEYS_OF_DOCUMENT = """
 SELECT c.key FROM chunks c JOIN documents d ON d.ordinal = c.document
@@ -200,10 +197,6 @@ class Texts:
         """Ids of all chunks of these documents."""
         rows = self._rows(_IDS_OF_DOCUMENTS, (json.dumps(list(document_ids)),))
         return np.array([row[0] for row in rows], np.int64)
-
-    def ids_by_key(self, keys: Iterable[str]) -> list[tuple[str, int]]:
-        """Every chunk that was embedded under one of these keys, as (key, chunk id)."""
-        return self._rows(_IDS_BY_KEY, (json.dumps(list(keys)),))
 
 
 def _chunk(row: Row) -> Chunk:

@@ -14,7 +14,7 @@ from typing import Any
 
 from corpus.build import Build
 from corpus.embedding import Encoder
-from corpus.snapshot import Snapshot
+from corpus.parent import Parent
 from corpus.store import Store
 from corpus.types import LedgerRow
 from ingest.journal import Journal
@@ -29,7 +29,7 @@ class _Work:
     journal: Journal
     build: Build
     vectoriser: Vectoriser
-    digests: Mapping[str, Mapping[str, str]]  # by source, then by document: what the parent holds
+    parent: Parent | None
 
 
 class Changes:
@@ -51,16 +51,18 @@ class Changes:
     ) -> None:
         self._store, self._parent = store, parent
         self._encoder, self._settings, self._anew = encoder, settings, anew
+        self._removed: set[str] = set()  # sources
         self._stack = ExitStack()
 
     def remove(self, source: str) -> None:
         """Leave out the documents of a source."""
-        for document in self._work.digests.get(source, ()):
+        self._removed.add(source)
+        for document in self._before(source):
             self._work.build.remove(document)
 
     def replace(self, source: str, documents: Sequence[Prepared]) -> None:
         """Make these the documents of a source; those that are the same cost nothing."""
-        before = self._work.digests.get(source, {})
+        before = {} if source in self._removed else self._before(source)
         after = {one.entry.document.id for one in documents}
         for document in before.keys() - after:
             self._work.build.remove(document)
@@ -72,8 +74,7 @@ class Changes:
 
     def owners(self) -> dict[str, str]:
         """The source of every document of the parent."""
-        digests = self._work.digests
-        return {document: source for source, held in digests.items() for document in held}
+        return self._work.parent.owners() if self._work.parent else {}
 
     def publish(self, rows: Sequence[LedgerRow]) -> str:
         """Embed what still waits and publish. Returns the id of the new snapshot."""
@@ -99,22 +100,22 @@ class Changes:
 
     @cached_property
     def _work(self) -> _Work:
-        parent = self._store.open(self._parent) if self._parent else None
+        parent = None
+        if self._parent:
+            parent = self._stack.enter_context(Parent(self._store.path, self._parent))
         fingerprint = self._encoder.fingerprint
         journal = self._stack.enter_context(Journal(self._store.path, fingerprint.id))
         build = self._stack.enter_context(Build(self._store, parent, fingerprint, self._settings))
         vectoriser = Vectoriser(self._encoder, parent, journal, build.add)
-        return _Work(journal, build, vectoriser, _digests(parent))
+        return _Work(journal, build, vectoriser, parent)
+
+    def _before(self, source: str) -> Mapping[str, str]:
+        """What the parent holds of a source: digests by document."""
+        parent = self._work.parent
+        return parent.digests(source) if parent else {}
 
     def __enter__(self) -> Changes:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-
-
-def _digests(parent: Snapshot | None) -> dict[str, dict[str, str]]:
-    digests: dict[str, dict[str, str]] = {}
-    for ref in parent.documents.values() if parent else ():
-        digests.setdefault(ref.source, {})[ref.id] = ref.digest
-    return digests

@@ -8,27 +8,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from corpus import ledger
+from corpus import roots as stored
 from corpus.embedding import Encoder
-from corpus.errors import GuardRefused, NothingToIngest
+from corpus.errors import GuardRefused, NoSnapshot, NothingToIngest
 from corpus.fingerprint import check_same
+from corpus.manifest import Manifest
+from corpus.recovery import first_usable
 from corpus.roots import Root
+from corpus.runs import Effort
 from corpus.settings import Settings
 from corpus.store import Store
 from corpus.types import LedgerRow, Status
-from ingest import chunker, readers, reading
+from ingest import chunker, journal, outlook, readers, reading
 from ingest import plan as planning
 from ingest.changes import Changes
 from ingest.naming import Names, record_prefixes, source_ids
+from ingest.outlook import Work
 from ingest.plan import Plan
-from ingest.preparing import Outcome, Preparer
+from ingest.prepared import Outcome
+from ingest.preparing import Cutting, Preparer
 from ingest.progress import Progress
 from ingest.report import Report, tally
 from ingest.seen import Seen
+from ingest.shelf import Shelf
 from ingest.sources import Listing, Source, walk
+from ingest.vectorising import Watched
 
 RECORDS = "jsonl"
 """The format whose files hold many documents each."""
@@ -66,20 +75,27 @@ class Run:
 
     :param roots: every root of the store, in the order of their keys.
     :param walked: those that this run looks at; the others stay as they are.
+    :param looks_only: nothing will be carried out, and the caller may be without the lock.
     """
 
     def __init__(
-        self, means: Means, roots: Sequence[Root], walked: Sequence[Root], options: Options
+        self,
+        means: Means,
+        roots: Sequence[Root],
+        walked: Sequence[Root],
+        options: Options,
+        *,
+        looks_only: bool = False,
     ) -> None:
         self._store, self._settings = means.store, means.settings
-        self._encoder, self._progress = means.encoder, means.progress
+        self._encoder, self._progress = Watched(means.encoder), means.progress
         self._roots, self._walked, self._options = roots, walked, options
-        self._began = time.monotonic()
+        self._keys = frozenset(root.key for root in roots)
+        self._known = {root.key for root in stored.read(means.store.path)}
+        self._began, self._bytes_read = time.monotonic(), 0
         self._seen = Seen(means.store.path)
         self._reading = reading_settings(means.settings)
-        current = means.store.current_id()
-        self._parent = means.store.manifest(current) if current else None
-        self._ledger = means.store.ledger(current) if current else []
+        self._parent, self._ledger = _followed(means.store, looks_only=looks_only)
         # Whether everything is read again, because readers or chunking have changed.
         self.anew = self._parent is not None and self._parent.settings != self._reading
 
@@ -97,8 +113,13 @@ class Run:
         names = self._names(listings)
         outdated = self._outdated(names)
         plan = planning.compare(
-            listings, self._ledger, self._sha256, prune=self._options.prune, anew=outdated
+            listings,
+            self._ledger,
+            self._sha256,
+            prune=self._options.prune,
+            anew=outdated,
         )
+        plan.forget(self._keys)
         plan.names = names
         self._guard(sum(row.documents for row in plan.removed))
         return plan
@@ -112,23 +133,54 @@ class Run:
 
     def preview(self, plan: Plan) -> Report:
         """What the plan would come to, as far as that is known before anything is read."""
-        rows = [_expected(source, plan.names) for source in plan.to_read]
-        return self._report(plan, [*_settled(plan), *rows], changes=None)
+        blocked = outlook.obstacles(plan.to_read)
+        before = {(row.root, row.path): row for row in self._ledger}
+        rows = []
+        for source in plan.to_read:
+            place = (source.root, source.path)
+            rows.append(_expected(source, plan.names, before.get(place), blocked.get(place, "")))
+        report = self._report(plan, [*_settled(plan), *rows], changes=None)
+        return replace(report, plan=outlook.intent_of(plan, blocked))
+
+    def has_work(self, plan: Plan) -> bool:
+        """Whether carrying the plan out may change the corpus."""
+        if self.anew or not plan.is_empty:
+            return True
+        return ledger.ordered([*_settled(plan), *plan.elsewhere]) != self._ledger
+
+    def work(self, plan: Plan) -> Work:
+        """How much the plan asks for."""
+        return outlook.work_of(plan, self._ledger)
+
+    def room(self, plan: Plan) -> int:
+        """Bytes that carrying the plan out may write at most."""
+        rows = len(plan.to_read) + len(self._ledger)
+        dim = self._encoder.fingerprint.dim
+        return outlook.room_for(self.work(plan), dim, rows, self._parent)
 
     def carry_out(self, plan: Plan) -> Report:
         """Do what the plan says, and publish the result if it is another one.
 
+        :raises StoreBusy: when another machine took the store over meanwhile.
         :raises StoreNotWritable: when the disk refuses; the old snapshot stays current.
         """
         parent = self._parent.id if self._parent else None
-        with Changes(self._store, parent, self._encoder, self._reading, anew=self.anew) as changes:
+        shelf = Shelf(self._store.path, f"{self._encoder.fingerprint.id} {self._reading}")
+        with (
+            shelf,
+            Changes(self._store, parent, self._encoder, self._reading, anew=self.anew) as changes,
+        ):
             for row in (*plan.removed, *(old for old, _ in plan.renamed)):
                 changes.remove(row.source)
-            rows = [*_settled(plan), *self._take_in(plan, changes)]
+            rows = [*_settled(plan), *self._take_in(plan, changes, shelf)]
             self._guard(_going(plan, rows, self._ledger))
             if self.anew or ledger.ordered([*rows, *plan.elsewhere]) != self._ledger:
                 self._progress.stage("publishing", None)
                 changes.publish([*rows, *plan.elsewhere])
+                shelf.discard()
+            elif len(self._walked) == len(self._roots):
+                shelf.discard()  # of a run that was killed after it had published
+                journal.remove(self._store.path)
             report = self._report(plan, rows, changes)
         self._seen.keep_others({root.key for root in self._walked})
         self._seen.save()
@@ -143,7 +195,7 @@ class Run:
         listing = walk(root, max_bytes=int(self._settings.ingest.max_file_mb * 1e6))
         held = any(row.documents for row in self._ledger if row.root == root.key)
         gone = not listing.sources and not listing.left_out
-        if not listing.sources and not held:
+        if not listing.sources and root.key not in self._known:
             raise NothingToIngest(
                 f"{root.path} holds no file that can be read: {len(listing.left_out)} files seen; "
                 f"formats are {', '.join(sorted(readers.FORMATS))}"
@@ -157,7 +209,9 @@ class Run:
 
     def _names(self, listings: Sequence[Listing]) -> Names:
         walked = {root.key for root in self._walked}
-        elsewhere = [row for row in self._ledger if row.root not in walked]
+        elsewhere = [
+            row for row in self._ledger if row.root not in walked and row.root in self._keys
+        ]
         sources = [source for listing in listings for source in listing.sources]
         left_out = [row for listing in listings for row in listing.left_out]
         places = [(one.root, one.path) for one in sources]
@@ -188,17 +242,20 @@ class Run:
         self._seen.note(source, content.sha256, content.read_at_ns)
         return content.sha256
 
-    def _take_in(self, plan: Plan, changes: Changes) -> Iterator[LedgerRow]:
+    def _take_in(self, plan: Plan, changes: Changes, shelf: Shelf) -> Iterator[LedgerRow]:
         """Read what is new or changed, and give each source its row."""
         target = self._settings.chunking.target_tokens
         owners = self._owners(plan, changes)
-        preparer = Preparer(plan.names, owners, self._encoder.tokens, target, self._seen)
+        cutting = Cutting(self._encoder.tokens, target)
+        preparer = Preparer(plan.names, owners, cutting, self._seen, shelf)
         before = {(row.root, row.path): row for row in self._ledger}
         self._progress.stage("taking in", len(plan.to_read))
         for source in plan.to_read:
             outcome = preparer.prepare(source)
+            self._bytes_read = preparer.bytes_read
             yield self._settle(outcome, before.get((source.root, source.path)), changes)
             self._progress.step(source.path)
+        shelf.flush()
 
     def _owners(self, plan: Plan, changes: Changes) -> Mapping[str, str]:
         """The documents that stay; asked for only where records could take their ids."""
@@ -219,6 +276,11 @@ class Run:
             changes.replace(row.source, outcome.documents)
         return row
 
+    def _effort(self) -> Effort:
+        watched = self._encoder
+        seconds = time.monotonic() - self._began
+        return Effort(seconds, self._bytes_read, watched.texts, watched.seconds)
+
     def _report(self, plan: Plan, rows: Sequence[LedgerRow], changes: Changes | None) -> Report:
         counts = ledger.counts([*rows, *plan.elsewhere])
         counted = tally(plan, rows)
@@ -231,7 +293,22 @@ class Run:
             reused_chunks=changes.reused_chunks if changes else 0,
             seconds=round(time.monotonic() - self._began, 3),
             dry_run=changes is None,
+            effort=self._effort(),
         )
+
+
+def _followed(store: Store, *, looks_only: bool) -> tuple[Manifest | None, list[LedgerRow]]:
+    """The snapshot that a run follows: the current one, or what stands in for it."""
+
+    def read(snapshot_id: str) -> tuple[Manifest, list[LedgerRow]]:
+        return store.manifest(snapshot_id), store.ledger(snapshot_id)
+
+    if looks_only:  # what is damaged has not been put aside
+        with suppress(NoSnapshot):
+            return first_usable(store, read)[0]
+        return None, []
+    current = store.current_id()
+    return read(current) if current else (None, [])
 
 
 def _settled(plan: Plan) -> list[LedgerRow]:
@@ -240,9 +317,13 @@ def _settled(plan: Plan) -> list[LedgerRow]:
     return [*plan.unchanged, *plan.stale, *left_out]
 
 
-def _expected(source: Source, names: Names) -> LedgerRow:
+def _expected(source: Source, names: Names, before: LedgerRow | None, obstacle: str) -> LedgerRow:
     """The row of a source that is still to be read, for a preview."""
+    if obstacle and before is not None and before.documents:
+        return replace(before, stale=True, reason=obstacle)
     name = names.ids[source.root, source.path]
+    if obstacle:
+        return LedgerRow(name, source.root, source.path, Status.FAILED, reason=obstacle)
     return LedgerRow(name, source.root, source.path, Status.INDEXED, documents=1)
 
 

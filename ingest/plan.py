@@ -6,7 +6,7 @@ that cannot be read now keeps its last good version.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
@@ -40,6 +40,14 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether every source is as it was."""
         return not (self.to_read or self.removed)
+
+    def forget(self, roots: Container[int]) -> None:
+        """Remove what is below other roots than these: a snapshot that one went back to may
+        hold documents of a root that the store has no more.
+        """
+        forgotten = [row for row in self.elsewhere if row.root not in roots]
+        self.elsewhere = [row for row in self.elsewhere if row.root in roots]
+        self.removed += [row for row in forgotten if row.documents]
 
     @property
     def to_read(self) -> list[Source]:

@@ -13,51 +13,76 @@ from corpus.texts import Entry
 from corpus.types import Chunk, Document, LedgerRow, Status
 from ingest import chunker, reading
 from ingest.naming import Names
-from ingest.parsed import Parsed
+from ingest.parsed import Parsed, Reading
+from ingest.prepared import Outcome, Prepared
 from ingest.readers import reader_for
 from ingest.seen import Seen
+from ingest.shelf import Shelf, Shelved
 from ingest.sources import Source
 
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document with what the encoder needs: ``texts[i]`` belongs to ``entry.chunks[i]``."""
-
-    entry: Entry
-    texts: tuple[str, ...]
+__all__ = ["Cutting", "Outcome", "Prepared", "Preparer"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one source."""
+class Cutting:
+    """How documents are cut: see :func:`ingest.chunker.chunk`."""
 
-    row: LedgerRow
-    documents: tuple[Prepared, ...]
+    tokens: Tokens
+    target: int
 
 
 class Preparer:
     """Prepares sources one after another.
 
     :param owners: the source of each document that stays, whose ids no record may take.
-    :param target_tokens: see :func:`ingest.chunker.chunk`.
+    :param shelf: what a run that was killed had prepared; what this one prepares goes there.
     """
 
     def __init__(
         self,
         names: Names,
         owners: Mapping[str, str],
-        tokens: Tokens,
-        target_tokens: int,
+        cutting: Cutting,
         seen: Seen,
+        shelf: Shelf,
     ) -> None:
         self._names = names
         self._owners = {**owners, **{name: name for name in names.ids.values()}}
-        self._tokens, self._target = tokens, target_tokens
-        self._seen = seen
+        self._cutting = cutting
+        self._seen, self._shelf = seen, shelf
+        self.bytes_read = 0  # of sources that were parsed and cut here
 
     def prepare(self, source: Source) -> Outcome:
         """Take in one source. Whatever is wrong with it becomes its row."""
-        row = LedgerRow(
+        names = self._names_of(source)
+        shelved = self._shelf.find(source, names)
+        if shelved is not None and shelved.is_of(source):
+            self._seen.note(source, shelved.sha256, shelved.read_at_ns)
+            if taken := self._take(shelved, shelved.sha256):
+                return taken
+        row = self._row(source)
+        try:
+            content = reading.read(source)
+            self._seen.note(source, content.sha256, content.read_at_ns)
+            if taken := self._take(shelved, content.sha256):
+                return taken
+            row = replace(row, sha256=content.sha256, size=len(content.data))
+            self.bytes_read += len(content.data)
+            found = reader_for(source.format)(content.data)
+        except UnreadableSource as error:
+            return Outcome(replace(row, reason=str(error)), ())
+        outcome, clashes = self._prepared(source, row, found)
+        if not clashes:  # whose ids are taken may be another question in the next run
+            self._shelf.put(source, names, content, outcome)
+        return outcome
+
+    def _names_of(self, source: Source) -> tuple[str, ...]:
+        """What the ids of a source and its documents follow from."""
+        name = self._names.ids[source.root, source.path]
+        return name, self._names.prefixes.get(name, ""), source.format
+
+    def _row(self, source: Source) -> LedgerRow:
+        return LedgerRow(
             source=self._names.ids[source.root, source.path],
             root=source.root,
             path=source.path,
@@ -65,18 +90,26 @@ class Preparer:
             size=source.stamp.size,
             format=source.format,
         )
-        try:
-            content = reading.read(source)
-            self._seen.note(source, content.sha256, content.read_at_ns)
-            row = replace(row, sha256=content.sha256, size=len(content.data))
-            found = reader_for(source.format)(content.data)
-        except UnreadableSource as error:
-            return Outcome(replace(row, reason=str(error)), ())
+
+    def _take(self, shelved: Shelved | None, sha256: str) -> Outcome | None:
+        """What the shelf has of this content; None where an id of it is taken now."""
+        if shelved is None or shelved.sha256 != sha256:
+            return None
+        outcome = self._shelf.take(shelved)
+        if outcome and all(self._claim(one.entry.document) for one in outcome.documents):
+            return outcome
+        return None
+
+    def _prepared(
+        self, source: Source, row: LedgerRow, found: Reading
+    ) -> tuple[Outcome, list[str]]:
+        """What the source comes to, and ids of records that were left out."""
         row = replace(row, encoding=found.encoding, reason="; ".join(found.remarks))
         named = [(self._named(parsed, source, row.source), parsed) for parsed in found.documents]
         clashes = [one.id for one, _ in named if not self._claim(one)]
         prepared = [self._cut(one, parsed) for one, parsed in named if one.id not in clashes]
-        return Outcome(_counted(row, prepared, clashes), tuple(prepared))
+        counted = _counted(row, prepared, clashes)
+        return Outcome(counted, tuple(prepared) if counted.documents else ()), clashes
 
     def _claim(self, document: Document) -> bool:
         """Whether an id is free, or this source's own; it is the source's from now on."""
@@ -99,7 +132,7 @@ class Preparer:
 
     def _cut(self, document: Document, parsed: Parsed) -> Prepared:
         digest = document_digest(document)
-        drafts = chunker.chunk(parsed, self._tokens, self._target)
+        drafts = chunker.chunk(parsed, self._cutting.tokens, self._cutting.target)
         chunks = tuple(
             Chunk(
                 id=chunk_id(digest, draft.start, draft.end),

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from corpus.runs import Effort
 from corpus.types import LedgerRow, Status
 from ingest.naming import Place
+from ingest.outlook import Estimate, Intent
 from ingest.plan import Plan
 
+_DRY = ("plan", "estimate")
 _TAKEN_IN = ("added", "changed", "renamed", "unchanged")
 
 
@@ -48,6 +51,10 @@ class Report:
     dry_run: bool = False
     remarks: tuple[Failure, ...] = ()  # taken in, with something a user should know
     sources: tuple[LedgerRow, ...] = ()  # every file seen, unchanged ones marked so
+    effort: Effort | None = None  # of a run that did something
+    crashed: tuple[str, ...] = ()  # earlier runs that were killed, found by this one
+    plan: Intent | None = None  # of a dry run
+    estimate: Estimate | None = None  # of a dry run
 
     def summary(self) -> str:
         """One line for a log."""
@@ -56,10 +63,13 @@ class Report:
         return ", ".join([*told, f"{len(self.failed)} failed"] if self.failed else told)
 
     def to_json(self) -> dict[str, Any]:
-        """As `rag ingest --json` prints it: everything but the single sources."""
-        fields = asdict(self)
-        del fields["sources"]
-        return fields
+        """As `rag ingest --json` prints it: everything but the single sources.
+
+        The plan and its estimate are there in a dry run only.
+        """
+        fields = asdict(replace(self, sources=()))  # which would copy every row
+        dropped = ("sources", "effort") if self.dry_run else ("sources", "effort", *_DRY)
+        return {name: value for name, value in fields.items() if name not in dropped}
 
 
 @dataclass(frozen=True, slots=True)

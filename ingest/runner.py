@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from corpus import roots
-from corpus.errors import BadRoot, NothingToIngest
+from corpus import disk, lease, memory, recovery, roots
+from corpus.errors import BadRoot, NothingToIngest, SnapshotDamaged
 from corpus.roots import Root
 from corpus.runs import Outcome, Recording, RunLog
+from ingest import outlook
 from ingest.pipeline import Means, Options, Run
 from ingest.report import Failure, Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A run's turn to write."""
+
+    recording: Recording
+    crashed: tuple[str, ...]  # runs before that ended without a word
 
 
 class Runner:
@@ -28,9 +38,9 @@ class Runner:
         :raises RagError: see :meth:`ingest.pipeline.Run.plan` and ``carry_out``.
         """
         self._with_roots(paths)  # a mistyped path must not make a store
-        with self._log.recording() as recording, self._store.writing():
+        with self._turn() as turn:
             known, walked = self._with_roots(paths)
-            return self._carry_out(known, walked, options, recording)
+            return self._sound(known, walked, options, turn)
 
     def refresh(self, options: Options) -> Report:
         """Bring the corpus in step with every root that was ingested.
@@ -42,9 +52,9 @@ class Runner:
         :raises RagError: see :meth:`ingest.pipeline.Run.plan` and ``carry_out``.
         """
         self._known_roots()  # without any, nothing is to be made
-        with self._log.recording() as recording, self._store.writing():
+        with self._turn() as turn:
             known = self._known_roots()
-            report = self._carry_out(known, _present(known), options, recording)
+            report = self._sound(known, _present(known), options, turn)
         return _with_missing(report, known)
 
     def remove_root(self, path: Path) -> Report:
@@ -52,50 +62,79 @@ class Runner:
 
         :raises BadRoot: when it is no root of this store.
         """
-        with self._log.recording() as recording, self._store.writing():
+        with self._turn() as turn:
             known = roots.read(self._store.path)
             going = [root for root in known if root.path == str(path.resolve())]
             if not going:
                 listed = ", ".join(root.path for root in known) or "none"
                 raise BadRoot(f"{path} is no root of this store; its roots are: {listed}")
             staying = tuple(root for root in known if root not in going)
-            recording.begin()
-            asked_for = Options(max_delete_percent=100)
-            run = Run(self._means, staying, (), asked_for)
-            report = run.carry_out(run.plan_removal(going[0]))
-            roots.write(self._store.path, staying)
-            recording.end(Outcome.DONE, report.summary())
-            return report
+            run = Run(self._means, staying, (), Options(max_delete_percent=100))
+            with lease.held(self._store.path):
+                turn.recording.begin()
+                report = run.carry_out(run.plan_removal(going[0]))
+                roots.write(self._store.path, staying)
+                turn.recording.end(Outcome.DONE, report.summary(), report.effort)
+            return replace(report, crashed=turn.crashed)
 
     def preview(self, paths: Sequence[Path] | None, options: Options) -> Report:
         """What :meth:`ingest` (or, without paths, :meth:`refresh`) would do. Writes nothing."""
         if paths is None:
             known = self._known_roots()
-            run = Run(self._means, known, _present(known), options)
-            return _with_missing(run.preview(run.plan()), known)
-        run = Run(self._means, *self._with_roots(paths), options)
-        return run.preview(run.plan())
+            run = Run(self._means, known, _present(known), options, looks_only=True)
+            return _with_missing(self._preview(run), known)
+        run = Run(self._means, *self._with_roots(paths), options, looks_only=True)
+        return self._preview(run)
+
+    def _preview(self, run: Run) -> Report:
+        plan = run.plan()
+        shown = self._log.runs(being_written=False)
+        return replace(run.preview(plan), estimate=outlook.estimate(run.work(plan), shown))
+
+    @contextmanager
+    def _turn(self) -> Iterator[_Turn]:
+        """Be the only one who writes, on record, where it may be written."""
+        settings = self._means.settings.ingest
+        disk.refuse_network(self._store.path, allowed=settings.allow_network_store)
+        with self._log.recording() as recording, memory.errors(), self._store.writing():
+            crashed = (f"{run.detail}, started {run.started}" for run in self._log.settle())
+            yield _Turn(recording, tuple(crashed))
+
+    def _sound(
+        self, known: Sequence[Root], walked: Sequence[Root], options: Options, turn: _Turn
+    ) -> Report:
+        """Carry out the run; where it meets damage, once more over what is sound."""
+        try:
+            return self._carry_out(known, walked, options, turn)
+        except SnapshotDamaged:
+            if recovery.recover(self._store, thorough=True) is None:
+                raise
+            return self._carry_out(known, walked, options, turn)
 
     def _carry_out(
-        self,
-        known: Sequence[Root],
-        walked: Sequence[Root],
-        options: Options,
-        recording: Recording,
+        self, known: Sequence[Root], walked: Sequence[Root], options: Options, turn: _Turn
     ) -> Report:
         run = Run(self._means, known, walked, options)
+        turn.recording.is_complete = len(walked) == len(known)
         plan = run.plan()
+        has_work = run.has_work(plan)
+        settings = self._means.settings.ingest
+        if has_work:
+            disk.require(self._store.path, run.room(plan), settings.reserve_mb)
+        if not has_work:
+            self._keep_roots(known)
+            return replace(run.carry_out(plan), crashed=turn.crashed)
+        with lease.held(self._store.path):
+            self._keep_roots(known)
+            turn.recording.begin()
+            report = run.carry_out(plan)
+            turn.recording.end(Outcome.DONE, report.summary(), report.effort)
+            self._store.collect(settings.keep_snapshots)
+        return replace(report, crashed=turn.crashed)
+
+    def _keep_roots(self, known: Sequence[Root]) -> None:
         if tuple(known) != roots.read(self._store.path):
             roots.write(self._store.path, tuple(known))
-        has_work = run.anew or not plan.is_empty
-        if has_work:
-            recording.begin()
-        before = self._store.current_id()
-        report = run.carry_out(plan)
-        if has_work or report.snapshot != before:
-            recording.end(Outcome.DONE, report.summary())
-            self._store.collect(self._means.settings.ingest.keep_snapshots)
-        return report
 
     def _known_roots(self) -> tuple[Root, ...]:
         known = roots.read(self._store.path)
@@ -109,13 +148,13 @@ class Runner:
     def _with_roots(self, paths: Sequence[Path]) -> tuple[tuple[Root, ...], tuple[Root, ...]]:
         """All roots with these among them, and these alone, with today's patterns."""
         known = {root.path: root for root in roots.read(self._store.path)}
-        walked = []
+        walked, key = [], roots.next_key(self._store.path)
         for path in paths:
             location = str(_existing(path))
             _refuse_overlap(location, known)
-            key = max((root.key for root in known.values()), default=0) + 1
             patterns = self._means.settings.ingest
             root = known.get(location, Root(key, location))
+            key += root.key == key
             known[location] = replace(root, include=patterns.include, exclude=patterns.exclude)
             walked.append(known[location])
         return tuple(known.values()), tuple(walked)

@@ -69,8 +69,12 @@ def walk(root: Root, *, max_bytes: int) -> Listing:
     else:
         raise BadRoot(f"{root.path} is not there; expected a folder of documents, or one file")
     found = sorted(_apart(entries), key=lambda one: one.path)
-    sources = [_source(root, one) for one in found if not _reason(one, max_bytes)]
-    left_out = [_left_out(root, one, why) for one in found if (why := _reason(one, max_bytes))]
+    sources, left_out = [], []
+    for one in found:
+        if why := _reason(one, max_bytes):
+            left_out.append(_left_out(root, one, why))
+        else:
+            sources.append(_source(root, one))
     return Listing(root, tuple(sources), tuple(left_out))
 
 
@@ -135,7 +139,7 @@ def _apart(found: Iterable[Found]) -> Iterator[Found]:
             mark = hashlib.blake2b(os.fsencode(one.location), digest_size=4).hexdigest()
             path = str(PurePosixPath(path).with_stem(f"{PurePosixPath(path).stem}~{mark}"))
         taken.add(path)
-        yield replace(one, path=path)
+        yield one if path == one.path else replace(one, path=path)
 
 
 def _entries(top: Path, rules: _Rules) -> Iterator[Found]:
@@ -169,14 +173,14 @@ def _entries(top: Path, rules: _Rules) -> Iterator[Found]:
 def _classify(path: str, location: str, top: Path) -> Found:
     """Look at one file without opening it."""
     try:
-        target = location
-        if stat.S_ISLNK(os.lstat(location).st_mode):
+        target, status = location, os.lstat(location)
+        if stat.S_ISLNK(status.st_mode):
             target = os.path.realpath(location, strict=True)
             if not Path(target).is_relative_to(top.resolve()):
                 return Found(path, location, refusal="a link that leads outside the folder")
             if Path(target).is_dir():
                 return Found(path, location, refusal="a link to a folder of the same root")
-        status = os.lstat(target)
+            status = os.lstat(target)
     except OSError as error:
         reason = f"cannot be looked at: {error.strerror}"
         return Found(path, location, refusal=reason, failed=True)

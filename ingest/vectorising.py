@@ -7,28 +7,50 @@ handed on in the order in which they came.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
 
 from corpus.embedding import Encoder
 from corpus.fingerprint import PROBES, check_probes, encode_probes
-from corpus.snapshot import Snapshot
+from corpus.parent import Parent
 from corpus.texts import Entry
 from corpus.types import Vectors
 from ingest.journal import Journal
-from ingest.preparing import Prepared
+from ingest.prepared import Prepared
 
 _BATCH = 256  # texts that are looked up and embedded together
 
 Sink = Callable[[Entry, Vectors], None]
 
 
+class Watched:
+    """An encoder, and how long it took for how many documents' texts."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.fingerprint, self.tokens = encoder.fingerprint, encoder.tokens
+        self.texts, self.seconds = 0, 0.0
+
+    def encode_documents(self, texts: list[str]) -> Vectors:
+        """As the encoder does."""
+        began = time.monotonic()
+        vectors = self._encoder.encode_documents(texts)
+        self.seconds += time.monotonic() - began
+        self.texts += len(texts)
+        return vectors
+
+    def encode_query(self, text: str) -> Vectors:
+        """As the encoder does."""
+        return self._encoder.encode_query(text)
+
+
 class Vectoriser:
     """Collects documents, and passes each on to ``sink`` with its vectors."""
 
     def __init__(
-        self, encoder: Encoder, parent: Snapshot | None, journal: Journal, sink: Sink
+        self, encoder: Encoder, parent: Parent | None, journal: Journal, sink: Sink
     ) -> None:
         self._encoder, self._parent = encoder, parent
         self._journal, self._sink = journal, sink

@@ -32,7 +32,7 @@ from rag.answers import (
 )
 from rag.composing import Composer
 from rag.events import Asked, Degraded, Done, Event, Found, Meta
-from rag.live import LiveCorpus, info_of
+from rag.live import LiveCorpus
 from rag.scope import Scope
 
 log = logging.getLogger(__name__)
@@ -89,15 +89,18 @@ class Answerer:
         """Names of the engines that can be asked for; the first is the default."""
         return list(self._engines)
 
-    def search(self, text: str, k: int, mode: Mode = Mode.HYBRID) -> SearchResult:
+    def search(
+        self, text: str, k: int, mode: Mode = Mode.HYBRID, snapshot_name: str | None = None
+    ) -> SearchResult:
         """Find the chunks that match a text, best first.
 
-        :raises CorpusError: when there is no snapshot that can be searched.
+        :param snapshot_name: id or tag of the snapshot to search; None: the current one.
+        :raises CorpusError: when there is no such snapshot, or it cannot be searched.
         """
-        snapshot = self._live.get()
+        snapshot = self._live.get(snapshot_name)
         watch = _Watch()
         hits = self._search(snapshot, text, k, mode, watch)
-        return SearchResult(info_of(snapshot), hits, watch.laps())
+        return SearchResult(self._live.info(snapshot), hits, watch.laps())
 
     def answer(
         self, question: Question, engine: str | None = None, scope: Scope | None = None
@@ -116,7 +119,8 @@ class Answerer:
         :raises BadRequest, CorpusError: as :meth:`stream`.
         :raises EngineFailed: when the engine does not know its model's prompt format yet.
         """
-        chosen, snapshot, watch = self._engine(engine), self._live.get(), _Watch()
+        chosen, watch = self._engine(engine), _Watch()
+        snapshot = self._live.get(question.snapshot)
         query = self._query(question, chosen, scope or Scope(), watch)
         hits = self._search(snapshot, query, question.k, Mode.HYBRID, watch)
         shown, dropped = passaging.build(hits)
@@ -125,7 +129,7 @@ class Answerer:
         return Explanation(
             chosen.name,
             chosen.model,
-            info_of(snapshot),
+            self._live.info(snapshot),
             query,
             hits,
             prepared.shown,
@@ -148,13 +152,14 @@ class Answerer:
             be unsaid; without, another engine can stand in to the end.
         :raises BadRequest: when there is no engine of that name, or the question leaves the
             model no room.
-        :raises CorpusError: when there is no snapshot that can be searched.
+        :raises CorpusError: when there is no such snapshot, or it cannot be searched.
         :raises EngineFailed: when the engine broke and no other can stand in for it.
         :raises GivenUp: when the scope was cancelled.
         """
-        chosen, snapshot = self._engine(engine), self._live.get()
+        chosen, snapshot = self._engine(engine), self._live.get(question.snapshot)
         scope, watch = scope or Scope(), _Watch()
-        meta = Meta(f"ans-{uuid.uuid4().hex}", chosen.name, chosen.model, info_of(snapshot))
+        info = self._live.info(snapshot)
+        meta = Meta(f"ans-{uuid.uuid4().hex}", chosen.name, chosen.model, info)
         yield meta
         query = self._query(question, chosen, scope, watch)
         if query != question.text:

@@ -58,6 +58,7 @@ class Question:
     style: Style | None = None  # None: the setting's
     strict: bool = False  # say only what its citations hold up
     adapter: str | None = None  # name of a LoRA adapter; None: the model as it is
+    snapshot: str | None = None  # id or tag of what answers; None: the current one
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +247,7 @@ class SnapshotInfo:
     id: str
     created: str  # ISO 8601, UTC
     age_s: float
+    problem: str = ""  # why it is not the one that should answer; empty: it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ COMMANDS = {
     "documents": "The ledger: every file that was seen, and its outcome.",
     "show": "The text of a document as it was taken in.",
     "roots": "List the folders that are refreshed, or remove one.",
-    "snapshots": "List, verify or go back to a snapshot.",
+    "snapshots": "List, verify, tag or remove snapshots, or go back to one.",
+    "doctor": "What is installed, which models are here, how the store stands, and what is wrong.",
     "models": "The models that are used: licence, lineage, and whether they are the locked ones.",
 }
 

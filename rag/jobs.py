@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 import threading
 import uuid
@@ -58,10 +59,13 @@ class Job:
     error: str | None = None  # the end of what it said, where it did not succeed
 
 
+HINT = "if memory ran out, raise schedule.memory_mb; the next run goes on where it was"
+
+
 def refresh_command(store: Path, *arguments: str) -> list[str]:
-    """The command that refreshes the roots of a store."""
-    command = [sys.executable, "-m", "rag", "refresh", "--json", "--quiet", "--store", str(store)]
-    return [*command, *arguments]
+    """The command that refreshes the roots of a store, within the memory that it may have."""
+    command = [sys.executable, "-m", "rag", "refresh", "--json", "--quiet", "--bounded"]
+    return [*command, "--store", str(store), *arguments]
 
 
 class Jobs:
@@ -116,6 +120,8 @@ class Jobs:
         error = None
         if status is not JobStatus.DONE:
             error = said[-TAIL_CHARS:].strip() or f"it ended with exit code {code}"
+            if code > 128 + signal.SIGINT:
+                error = f"{error}; signal {code - 128}: {HINT}"
             log.warning("refresh %s %s: %s", job.id, status, error)
         ended = replace(
             job,

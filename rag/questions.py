@@ -56,4 +56,5 @@ def question_of(asked: ExplainRequest, settings: Settings) -> Question:
         style=asked.style,
         strict=settings.answer.strict if asked.strict is None else asked.strict,
         adapter=asked.adapter,
+        snapshot=asked.snapshot,
     )

@@ -18,6 +18,7 @@ MAX_PAGE = 1000
 MAX_STOPS = 4
 MAX_STOP_CHARS = 64
 MAX_TOKENS = 32_768
+MAX_NAME = 64
 
 
 class Body(BaseModel):
@@ -27,6 +28,8 @@ class Body(BaseModel):
 
 
 K = Annotated[int, Field(ge=1, le=MAX_K)]
+SnapshotName = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+OF_SNAPSHOT = "The snapshot that answers: its id, a tag, or 8 characters of the id or more."
 
 
 class TurnBody(Body):
@@ -64,6 +67,7 @@ class ExplainRequest(Body):
     strict: bool | None = Field(
         None, description="Say only sentences whose citations hold them up; answer.strict."
     )
+    snapshot: SnapshotName | None = Field(None, description=OF_SNAPSHOT)
 
 
 class AskRequest(ExplainRequest):
@@ -80,6 +84,7 @@ class SearchRequest(Body):
     mode: Annotated[Mode, Field(strict=False)] = Field(
         Mode.HYBRID, description="Both searches fused, or one of them."
     )
+    snapshot: SnapshotName | None = Field(None, description=OF_SNAPSHOT)
 
 
 class EmptyRequest(Body):
@@ -92,6 +97,13 @@ class DocumentsQuery(Body):
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE, strict=False)] = 100
     offset: Annotated[int, Field(ge=0, strict=False)] = 0
     status: Annotated[Status, Field(strict=False)] | None = None
+    snapshot: SnapshotName | None = None
+
+
+class DocumentQuery(Body):
+    """The query string of `/v1/documents/{id}`."""
+
+    snapshot: SnapshotName | None = None
 
 
 class SpanQuery(Body):
@@ -99,3 +111,4 @@ class SpanQuery(Body):
 
     start: Annotated[int, Field(ge=0, strict=False)] = 0
     end: Annotated[int, Field(ge=0, strict=False)] | None = None
+    snapshot: SnapshotName | None = None

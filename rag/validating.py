@@ -20,8 +20,6 @@ from rag.requests import Body
 
 LATER = {
     "where": "filters are not available yet",
-    "snapshot": "every answer comes from the current snapshot; "
-    "POST /v1/snapshots/{id}/activate changes which one that is",
 }
 """Fields that clients of such services send, and why each is not taken."""
 
@@ -70,7 +68,7 @@ def validated(model: type[Model], values: dict[str, Any]) -> Model:
 def _refuse_unknown(name: str, known: Sequence[str]) -> NoReturn:
     shown = name if len(name) <= 60 else f"{name[:60]}…"
     shown = shown.encode("utf-8", "backslashreplace").decode()
-    if name in LATER and ("question" in known or (name == "where" and "query" in known)):
+    if name in LATER and ("question" in known or "query" in known):
         raise BadRequest(f"the field {name!r} is not supported: {LATER[name]}", name)
     close = difflib.get_close_matches(name[:60], known, n=1, cutoff=0.5)
     meant = f"; did you mean {close[0]!r}?" if close else ""

@@ -179,7 +179,12 @@ def passage_json(passage: Passage) -> Json:
 
 def snapshot_json(snapshot: SnapshotInfo) -> Json:
     """The state of the corpus that answered."""
-    return {"id": snapshot.id, "created": snapshot.created, "age_s": round(snapshot.age_s, 1)}
+    return {
+        "id": snapshot.id,
+        "created": snapshot.created,
+        "age_s": round(snapshot.age_s, 1),
+        "problem": snapshot.problem or None,
+    }
 
 
 def _chunk_json(chunk: Chunk) -> Json:

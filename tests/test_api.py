@@ -164,7 +164,8 @@ def test_an_answer_has_the_promised_fields_and_no_others(shared: Service) -> Non
         "missing",
     ]
     assert list(body["citations"][0]["document"]) == ["id", "title"]
-    assert list(body["snapshot"]) == ["id", "created", "age_s"]
+    assert list(body["snapshot"]) == ["id", "created", "age_s", "problem"]
+    assert body["snapshot"]["problem"] is None
     assert list(body["usage"]) == [
         "prompt_tokens",
         "completion_tokens",
@@ -377,7 +378,8 @@ BAD_BODIES: list[tuple[bytes, str | None, str]] = [
     (b'{"question": "a", "stop": [""]}', "stop.0", "at least 1"),
     (b'{"question": "a", "style": "poem"}', "style", "'concise'"),
     (b'{"question": "a", "strict": "yes"}', "strict", "boolean"),
-    (b'{"question": "a", "snapshot": "x"}', "snapshot", "current snapshot"),
+    (b'{"question": "a", "snapshot": ""}', "snapshot", "at least 1"),
+    (b'{"question": "a", "snapshot": 7}', "snapshot", "string"),
 ]
 
 
@@ -686,7 +688,9 @@ def test_snapshots_are_listed_with_what_they_hold(own: Service) -> None:
 
     assert len(body["snapshots"]) == 2
     newest = body["snapshots"][0]
-    assert list(newest) == ["id", "created", "documents", "chunks", "size", "current", "damage"]
+    assert list(newest) == [
+        *("id", "created", "documents", "chunks", "size", "current", "damage", "tags"),
+    ]
     assert (newest["documents"], newest["current"], newest["damage"]) == (1, True, None)
     assert newest["id"] == body["current"]
 
@@ -792,7 +796,7 @@ def test_healthz_answers_without_a_corpus(bench: Workbench) -> None:
 def test_readyz_is_ready_when_questions_can_be_answered(shared: Service) -> None:
     body = shared.get("/readyz")
 
-    assert body["ready"] is True
+    assert (body["ready"], body["degraded"]) == (True, False)
     assert body["problems"] == []
     assert body["snapshot"]["id"] == shared.context.live.get().id
     assert list(body["refresh"]) == [

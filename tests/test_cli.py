@@ -516,7 +516,7 @@ def test_snapshots_are_listed_verified_and_gone_back_to(corpus: Workbench, rag: 
         second,
         first,
     ]
-    assert rag("snapshots", "verify", "--json").json == {"damage": {first: "", second: ""}}
+    assert rag("snapshots", "verify", "--json").json["damage"] == {first: "", second: ""}
     assert rag("snapshots", "rollback", "--json").json == {"snapshot": first}
     assert corpus.store.current_id() == first
     assert rag("snapshots", "rollback").code == 2, "there is none before the first"

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from corpus.errors import BadRoot, EmbeddingMismatch, GuardRefused, NothingToIngest, StoreBusy
+from corpus import roots
+from corpus.errors import (
+    BadRoot,
+    EmbeddingMismatch,
+    GuardRefused,
+    NothingToIngest,
+    StoreBusy,
+    StoreNotWritable,
+)
 from corpus.runs import Outcome, RunLog
 from corpus.types import Mode, Query, Status
+from ingest.pipeline import Options
 from tests.conftest import WordHashEncoder, Workbench, tree
 
 
@@ -435,6 +446,117 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(bench: Workbench) -> None:
     assert dict(tree(bench.store.path)) == before
 
 
+def test_a_dry_run_names_every_source_by_what_would_become_of_it(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("same", "changed", "gone", "before"):
+        bench.write(f"{name}.txt", f"All about {name}.")
+    bench.write("broken.txt", "All about broken.")
+    bench.write("picture.png", "x")
+    bench.ingest()
+    bench.write("new.txt", "News.")
+    bench.write("changed.txt", "All about change.")
+    (bench.folder / "gone.txt").unlink()
+    (bench.folder / "before.txt").rename(bench.folder / "after.txt")
+    bench.write("locked.txt", "Nobody can read this.")
+    bench.write("broken.txt", "All about what broke.")
+    _forbid({"locked.txt", "broken.txt"}, monkeypatch)
+
+    preview = bench.runner.preview(None, _options())
+
+    plan = preview.plan
+    assert plan is not None
+    assert (plan.added, plan.changed) == (("new.txt",), ("changed.txt",))
+    assert [(one.before, one.now) for one in plan.renamed] == [("before.txt", "after.txt")]
+    assert (plan.removed, plan.unchanged) == (("gone.txt",), ("same.txt",))
+    assert [one.path for one in plan.unreadable] == ["broken.txt", "locked.txt"]
+    assert {one.reason for one in plan.unreadable} == {"cannot be opened: Permission denied"}
+    counts = (preview.added, preview.changed, preview.renamed, preview.removed, preview.unchanged)
+    assert (counts, len(preview.failed)) == ((1, 1, 1, 1, 1), 2)
+    assert preview.to_json()["plan"]["renamed"] == ({"before": "before.txt", "now": "after.txt"},)
+    done = bench.ingest()
+    assert counts == (done.added, done.changed, done.renamed, done.removed, done.unchanged)
+    assert {one.path for one in done.failed} == {"broken.txt", "locked.txt"}
+    assert {"plan", "estimate"}.isdisjoint(done.to_json())
+
+
+def _forbid(names: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the system refuse these files, as it refuses nothing to root."""
+    real = os.open
+
+    def refusing(path: os.PathLike[str] | str, *arguments: int, **others: int) -> int:
+        if os.path.basename(path) in names:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *arguments, **others)
+
+    monkeypatch.setattr(os, "open", refusing)
+
+
+def test_the_estimated_time_of_a_first_run_says_that_it_is_assumed(bench: Workbench) -> None:
+    many(bench, 30)
+
+    estimate = bench.runner.preview([bench.folder], _options()).estimate
+
+    assert estimate is not None
+    assert "assumed" in estimate.basis
+    assert estimate.read_bytes == sum(one.stat().st_size for one in bench.folder.iterdir())
+    assert estimate.embedded_chunks >= 30
+    assert 0 < estimate.seconds < 60
+
+
+def test_the_estimated_time_follows_what_runs_took_here(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = bench.encoder.encode_documents
+
+    def slowly(texts: list[str]) -> object:
+        time.sleep(0.005 * len(texts))
+        return real(texts)
+
+    monkeypatch.setattr(bench.encoder, "encode_documents", slowly)
+
+    def write(numbers: Iterable[int]) -> None:
+        for number in numbers:
+            words = " ".join(f"word{number}x{n}" for n in range(300))
+            bench.write(f"{number}.txt", words)
+
+    write(range(40))
+    bench.ingest()
+    write(range(100, 140))
+
+    estimate = bench.runner.preview(None, _options()).estimate
+    report = bench.ingest()
+
+    assert estimate is not None
+    assert estimate.basis.endswith("as in the last run")
+    assert report.embedded_chunks <= estimate.embedded_chunks < 2 * report.embedded_chunks
+    assert estimate.seconds > 0.005 * report.embedded_chunks
+
+
+def test_a_run_that_reads_nothing_is_estimated_to_take_no_time(bench: Workbench) -> None:
+    many(bench, 3)
+    bench.ingest()
+
+    estimate = bench.runner.preview(None, _options()).estimate
+
+    assert estimate is not None
+    assert (estimate.seconds, estimate.read_bytes, estimate.embedded_chunks) == (0, 0, 0)
+
+
+def test_what_was_renamed_is_not_counted_as_to_be_embedded(bench: Workbench) -> None:
+    many(bench, 20)
+    bench.ingest()
+    bench.folder.rename(bench.folder.with_name("aside"))
+    bench.folder.mkdir()
+    bench.folder.with_name("aside").rename(bench.folder / "deeper")
+
+    estimate = bench.runner.preview(None, _options()).estimate
+
+    assert estimate is not None
+    assert estimate.read_bytes > 0
+    assert estimate.embedded_chunks == 0
+
+
 def test_a_file_that_changes_while_it_is_read_is_never_taken_in_torn(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -457,3 +579,110 @@ def _options() -> object:
     from ingest.pipeline import Options
 
     return Options()
+
+
+def test_only_a_run_over_all_roots_does_for_a_scheduled_one(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    log = RunLog(bench.store.path)
+    bench.write("a.txt", "Apples.")
+    bench.ingest()
+    after_one_root = log.began_last()
+    assert after_one_root > 0
+    (tmp_path / "wiki").mkdir()
+    (tmp_path / "wiki" / "b.txt").write_text("Bees.")
+
+    bench.ingest(tmp_path / "wiki")
+    assert log.began_last() == pytest.approx(after_one_root, rel=0, abs=0.001)
+    bench.runner.refresh(_options())
+    assert log.began_last() > after_one_root
+
+
+def test_a_document_that_moves_to_another_root_is_found_after_every_refresh(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    other = tmp_path / "two"
+    other.mkdir()
+    bench.write("b.txt", "The tree is green.")
+    path = bench.write("a.txt", "The flower is blue.")
+    bench.ingest()
+    path.rename(other / "a.txt")
+    bench.ingest(other)
+
+    bench.runner.refresh(Options())
+
+    texts = {bench.store.open().document(one).text for one in bench.store.open().documents}
+    assert texts == {"The flower is blue.", "The tree is green."}
+    assert bench.runner.refresh(Options()).unchanged == 2
+
+
+def test_an_emptied_file_leaves_no_document_behind(bench: Workbench) -> None:
+    bench.write("a.txt", "The flower is blue.")
+    bench.ingest()
+    bench.write("a.txt", "")
+
+    report = bench.ingest()
+
+    assert (report.documents, report.empty) == (0, 1)
+    assert bench.store.open().documents == {}
+
+
+def test_a_root_that_was_emptied_does_not_keep_the_others_from_being_refreshed(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    other = tmp_path / "two"
+    other.mkdir()
+    (other / "b.txt").write_text("The tree is green.")
+    bench.write("a.txt", "The flower is blue.")
+    bench.ingest(bench.folder, other)
+    (other / "b.txt").unlink()
+    bench.runner.refresh(Options(max_delete_percent=100))
+    bench.write("a.txt", "The flower is red.")
+
+    assert bench.runner.refresh(Options()).changed == 1
+
+
+def test_what_a_removed_root_held_does_not_come_back(bench: Workbench, tmp_path: Path) -> None:
+    for name in ("two", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.txt").write_text(f"The secret of {name}.")
+    bench.write("a.txt", "The flower is blue.")
+    bench.ingest(bench.folder, tmp_path / "two")
+    before = bench.store.require_current()
+    bench.runner.remove_root(tmp_path / "two")
+    with bench.store.changing():
+        bench.store.activate(before)
+
+    bench.ingest(tmp_path / "three")
+
+    assert bench.store.open().documents.keys() == {"a.txt", "three.txt"}
+    assert len({root.key for root in roots.read(bench.store.path)} | {2}) == 3, "2 was two's"
+
+
+def test_changed_bytes_of_the_list_of_roots_are_noticed(bench: Workbench) -> None:
+    bench.write("a.txt", "The flower is blue.")
+    bench.ingest()
+    path = bench.store.path / roots.NAME
+    path.write_text(path.read_text().replace("/docs", "/dots"))
+
+    with pytest.raises(StoreNotWritable, match="fails its own checksum"):
+        bench.runner.refresh(Options())
+
+
+def test_damage_that_a_run_meets_on_its_way_is_put_aside_and_the_run_goes_on(
+    bench: Workbench,
+) -> None:
+    for number in range(5):
+        bench.write(f"{number}.txt", f"The number {number}.")
+    bench.ingest()
+    (catalogue,) = bench.store.path.glob("segments/*/catalogue.sqlite")
+    stamps = catalogue.stat()
+    catalogue.write_bytes(catalogue.read_bytes()[:-1] + b"x")
+    os.utime(catalogue, ns=(stamps.st_atime_ns, stamps.st_mtime_ns))  # as bytes rot
+    bench.write("0.txt", "Another number.")
+
+    bench.ingest()
+
+    assert len(bench.store.open().documents) == 5
+    assert bench.store.open().document("0.txt").text == "Another number."
+    assert any(bench.store.path.glob("quarantine/*"))

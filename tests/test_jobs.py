@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from corpus.errors import JobRunning, UnknownJob
+from corpus import memory
+from corpus.errors import JobRunning, OutOfMemory, UnknownJob
+from corpus.runs import Outcome, RunLog
 from corpus.settings import ServeSettings, Settings
+from rag.commands.refresh import is_between
 from rag.jobs import Job, Jobs, JobStatus, refresh_command
 from rag.schedule import Schedule, schedule_of
+from tests.conftest import Workbench
 
 Start = Callable[[str], Jobs]
 
@@ -90,7 +96,8 @@ def test_a_job_that_is_killed_has_failed_and_says_so(start: Start) -> None:
     job = ended(jobs, jobs.start())
 
     assert (job.status, job.exit_code) == (JobStatus.FAILED, 137)
-    assert job.error == "it ended with exit code 137"
+    assert job.error is not None
+    assert job.error.startswith("it ended with exit code 137; signal 9: if memory ran out")
 
 
 def test_a_second_job_is_refused_while_one_runs_and_names_it(start: Start) -> None:
@@ -177,7 +184,7 @@ def test_the_command_is_the_public_one() -> None:
 
     assert command[:4] == [sys.executable, "-m", "rag", "refresh"]
     assert command[-4:] == ["--store", "/data/store", "--every", "15m"]
-    assert "--json" in command
+    assert {"--json", "--bounded"} < set(command)
 
 
 @pytest.mark.parametrize(
@@ -244,3 +251,106 @@ def test_the_exit_codes_here_are_those_of_the_command_line() -> None:
 
     assert STATUS_OF_EXIT[EXIT_CODES[GuardRefused]] is JobStatus.REFUSED
     assert STATUS_OF_EXIT[EXIT_CODES[StoreBusy]] is JobStatus.REFUSED
+
+
+HUNGRY = """
+import sys
+from rag.commands import running
+from tests.conftest import WordHashEncoder
+
+class Hungry(WordHashEncoder):
+    def encode_documents(self, texts):
+        if any("feast" in text for text in texts):
+            self.eaten = [bytes(20_000_000) for _ in range(100)]
+        return super().encode_documents(texts)
+
+running.SentenceTransformerEncoder = lambda _: Hungry()
+from rag.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def hungry(bench: Workbench) -> list[str]:
+    """A refresh, as the server starts it, that needs 2 GB."""
+    bench.write("a.txt", "A bite.")
+    bench.ingest()
+    bench.write("b.txt", "A feast.")
+    command = refresh_command(bench.store.path)
+    assert command[1:3] == ["-m", "rag"]
+    return [command[0], "-c", HUNGRY, *command[3:]]
+
+
+def test_a_refresh_that_needs_more_memory_than_it_may_have_fails_and_says_so(
+    bench: Workbench, hungry: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_SCHEDULE__MEMORY_MB", "800")
+    before = bench.store.current_id()
+    jobs = Jobs(hungry)
+
+    job = ended(jobs, jobs.start())
+
+    assert (job.status, job.exit_code) == (JobStatus.FAILED, 1)
+    assert job.error is not None
+    assert "more than the 800 MB" in job.error
+    assert "schedule.memory_mb" in job.error
+    assert "Traceback" not in job.error
+    assert bench.store.current_id() == before
+    run = RunLog(bench.store.path).runs(being_written=False)[0]
+    assert run.outcome is Outcome.FAILED
+    assert "schedule.memory_mb" in run.detail
+
+
+def test_without_a_bound_the_same_refresh_goes_through(bench: Workbench, hungry: list[str]) -> None:
+    jobs = Jobs(hungry)
+
+    job = ended(jobs, jobs.start())
+
+    assert job.status is JobStatus.DONE, job.error
+    assert job.result is not None
+    assert job.result["added"] == 1
+
+
+def test_where_memory_runs_out_a_refresh_is_to_go_before_the_server(start: Start) -> None:
+    code = (
+        "import json\nfrom pathlib import Path\nfrom corpus import memory\nmemory.bound(None)\n"
+        "print(json.dumps({'first': int(Path('/proc/self/oom_score_adj').read_text())}))"
+    )
+    jobs = start(code)
+
+    result = ended(jobs, jobs.start()).result
+
+    assert result is not None
+    assert result["first"] > int(Path("/proc/self/oom_score_adj").read_text())
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (ImportError("a.so: failed to map segment from shared object"), True),
+        (ImportError("no module named a"), False),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (RuntimeError("something else"), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+    ],
+)
+def test_want_of_memory_is_known_by_what_libraries_say(error: Exception, told: bool) -> None:
+    expected = OutOfMemory if told else type(error)
+    with pytest.raises(expected) as raised, memory.errors():
+        raise error
+    assert isinstance(raised.value, OutOfMemory) == told
+
+
+def test_a_run_of_another_process_does_for_the_window_in_which_it_began() -> None:
+    """What the folders held when it began is in the corpus, whoever ran it."""
+    now = time.time()
+    due, ahead = datetime.fromtimestamp(now - 600, UTC), timedelta(days=1)
+
+    assert is_between(due, now - 599, ahead)
+    assert is_between(due, now + 3600, ahead), "the clock was set back an hour"
+    assert not is_between(due, now - 601, ahead), "what changed before it was due is missing"
+    assert not is_between(due, now + 1e7, ahead), "the clock was wrong by months then"
+    assert not is_between(due, 0.0, ahead)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,22 @@ from hypothesis import strategies as st
 
 from corpus.errors import GuardRefused, UnreadableSource
 from corpus.roots import Root
+from corpus.runs import Outcome, Run
 from corpus.types import LedgerRow, Status
+from ingest.outlook import (
+    EMBEDDED_S,
+    READ_BYTES_S,
+    Estimate,
+    Intent,
+    Moved,
+    Unreadable,
+    Work,
+    estimate,
+)
 from ingest.plan import Plan, compare, guard
+from ingest.report import Report, tally
 from ingest.sources import Listing, Source, Stamp
+from rag.commands import running
 
 ROOT = Root(1, "/docs")
 
@@ -109,8 +123,6 @@ def test_the_outcomes(
 
 
 def test_a_stale_source_that_can_be_read_again_is_read() -> None:
-    from dataclasses import replace
-
     stale = replace(row("a", "x"), stale=True)
 
     assert told(planned([source("a", "x")], [stale])) == only(changed=["a"])
@@ -225,3 +237,96 @@ def test_what_the_guard_says_to_run_is_enough(going: int, staying: int, percent:
         advised = re.search(r"--max-delete ([\d.]+)%", str(error))
         assert advised is not None
         guard(going, going + staying, float(advised.group(1)))
+
+
+# --- what a dry run prints -----------------------------------------------------------------------
+
+
+def preview_of(number: int) -> Report:
+    bare = tally(Plan(), [])
+    counts = {one.name: getattr(bare, one.name) for one in fields(bare)}
+    plan = Intent(
+        added=tuple(f"new/{n}.md" for n in range(number)),
+        changed=("changed.md",),
+        renamed=(Moved("old name.md", "new\nname.md"),),
+        removed=("gone.md",),
+        unchanged=("same.md",),
+        unreadable=(Unreadable("locked.md", "cannot be opened: Permission denied"),),
+    )
+    return Report(
+        snapshot="ab",
+        documents=3,
+        chunks=9,
+        **{**counts, "added": number, "changed": 1, "renamed": 1, "removed": 1, "unchanged": 1},
+        embedded_chunks=0,
+        reused_chunks=0,
+        seconds=0.1,
+        dry_run=True,
+        plan=plan,
+        estimate=Estimate(754.0, 12_300_000, 17_000, "as in the last 3 runs"),
+    )
+
+
+def test_a_dry_run_prints_each_outcome_with_its_number_and_names_and_the_time() -> None:
+    lines = running.told(preview_of(3)).splitlines()
+
+    assert lines[0].startswith("would do: 3 added, 1 changed, 1 renamed, 1 removed, 1 unchanged")
+    assert lines[1] == (
+        "estimated time: 13 min for 12.3 MB to read and 17000 chunks to embed at most "
+        "(as in the last 3 runs)"
+    )
+    assert lines[2:6] == ["added (3):", "  new/0.md", "  new/1.md", "  new/2.md"]
+    rest = "\n".join(lines[6:])
+    assert "renamed (1):\n  old name.md -> new\\nname.md" in rest
+    assert "removed (1):\n  gone.md" in rest
+    assert "unchanged (1):\n  same.md" in rest
+    assert "unreadable (1):\n  locked.md: cannot be opened: Permission denied" in rest
+
+
+def test_a_long_list_is_cut_on_the_screen_and_whole_in_json() -> None:
+    report = preview_of(500)
+
+    assert "  and 480 more; --json has all" in running.told(report)
+    assert len(report.to_json()["plan"]["added"]) == 500
+    assert report.to_json()["estimate"]["seconds"] == 754.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.2, "1 s"), (59.6, "60 s"), (300, "5 min"), (9000, "2.5 h")]
+)
+def test_the_time_is_told_in_a_unit_that_fits(seconds: float, shown: str) -> None:
+    report = preview_of(1)
+    assert report.estimate is not None
+    report = replace(report, estimate=replace(report.estimate, seconds=seconds))
+    assert f"estimated time: {shown} for" in running.told(report)
+
+
+def run_that_took(seconds: float, size: int, embedded: int, embed_seconds: float) -> Run:
+    return Run("ab", "", Outcome.DONE, "", "", 1, "", seconds, size, embedded, embed_seconds)
+
+
+def test_the_estimate_follows_the_last_ten_runs_and_those_that_read_something() -> None:
+    work = Work(read_bytes=1_000_000, chunks=2000, to_embed=1000)
+    shown = run_that_took(30, 1_000_000, 1000, 20)  # 0.1 MB and 50 chunks a second
+    idle, old = run_that_took(5, 0, 0, 0), run_that_took(1e9, 1, 1, 1)
+
+    told = estimate(work, [idle, *[shown] * 10, old])
+
+    assert told.seconds == 30
+    assert told.basis == (
+        "0.1 MB read in a second, as in the last 10 runs; "
+        "50 chunks embedded in a second, as in the last 10 runs"
+    )
+
+
+def test_a_run_that_did_little_tells_how_long_starting_takes_and_not_how_fast_it_is() -> None:
+    work = Work(read_bytes=4_000_000, chunks=6000, to_embed=6000)
+    told = estimate(work, [run_that_took(20, 3000, 5, 15)])
+    assert told.seconds == 4_000_000 / READ_BYTES_S + 6000 / EMBEDDED_S
+    assert told.basis.count("assumed") == 2
+
+
+def test_a_run_that_embedded_nothing_tells_nothing_of_the_model() -> None:
+    work = Work(read_bytes=0, chunks=600, to_embed=600)
+    told = estimate(work, [run_that_took(10, 1_000_000, 0, 0)])
+    assert told.seconds == 600 / EMBEDDED_S

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from corpus.errors import GuardRefused, StoreBusy
-from corpus.runs import CHECKED, NAME, NEXT, Outcome, RunLog
+from corpus.runs import CHECKED, NAME, NEXT, Effort, Outcome, RunLog
 
 
 @pytest.fixture
@@ -167,3 +168,66 @@ def test_the_next_run_of_another_user_is_told_too(
 
     monkeypatch.setattr(os, "kill", forbidden)
     assert log.next_run() == "2026-03-01T00:00:00+00:00"
+
+
+def test_the_next_run_of_another_machine_is_told_until_it_is_due(
+    log: RunLog, tmp_path: Path
+) -> None:
+    """Whether its process lives cannot be asked from here."""
+    to_come = datetime.now(UTC) + timedelta(hours=1)
+    for due, told in [(to_come, True), (to_come - timedelta(hours=2), False)]:
+        log.announce(due, "0 * * * *")
+        said = json.loads((tmp_path / NEXT).read_text())
+        elsewhere = {**said, "boot": "another", "process": gone_process()}
+        (tmp_path / NEXT).write_text(json.dumps(elsewhere))
+        assert (log.next_run() != "") == told
+
+
+def test_a_crash_that_was_found_is_recorded_once_and_named(log: RunLog) -> None:
+    finish(log)
+    with log.recording() as recording:
+        recording.begin()
+
+    (crashed,) = log.settle()
+
+    assert crashed.outcome is Outcome.CRASHED
+    assert f"process {os.getpid()} on " in crashed.detail
+    assert crashed.finished
+    assert log.settle() == []
+    assert outcomes(log, being_written=True) == [Outcome.CRASHED, Outcome.DONE]
+
+
+def test_what_a_run_took_is_on_record(log: RunLog) -> None:
+    with log.recording() as recording:
+        recording.begin()
+        recording.end(Outcome.DONE, "3 added", Effort(12.5, 1000, 20, 9.5))
+
+    (run,) = log.runs(being_written=False)
+    assert (run.seconds, run.bytes_read, run.embedded, run.embed_seconds) == (12.5, 1000, 20, 9.5)
+
+
+def test_a_record_of_an_earlier_version_is_read(log: RunLog, tmp_path: Path) -> None:
+    line = {"id": "ab", "started": "2026-01-01T00:00:00+00:00", "outcome": "done",
+            "finished": "2026-01-01T00:01:00+00:00", "detail": "3 added", "process": 7}  # fmt: skip
+    (tmp_path / NAME).write_text(json.dumps(line) + "\n")
+
+    (run,) = log.runs(being_written=False)
+    assert (run.detail, run.seconds, run.host) == ("3 added", 0.0, "")
+
+
+def test_when_the_last_good_run_began_is_known_also_of_one_that_changed_nothing(
+    log: RunLog,
+) -> None:
+    assert log.began_last() == 0.0
+    before = time.time()
+    with log.recording() as recording:
+        recording.is_complete = True
+        time.sleep(0.05)
+    assert before <= log.began_last() <= time.time() - 0.05
+    began = log.began_last()
+    with log.recording():
+        pass  # it looked at some of the roots
+    assert log.began_last() == pytest.approx(began, rel=0, abs=0.001)
+    with pytest.raises(RuntimeError), log.recording():
+        raise RuntimeError("broken")
+    assert log.began_last() == pytest.approx(began, rel=0, abs=0.001)

@@ -13,7 +13,7 @@ import pytest
 
 from corpus.errors import SettingsError
 from ingest import schedule
-from ingest.schedule import Every, Schedule, keep, parse_cron, parse_interval
+from ingest.schedule import Every, Schedule, keep, parse_cron, parse_interval, spread
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING, AUTUMN = datetime(2026, 3, 29, tzinfo=BERLIN), datetime(2026, 10, 25, tzinfo=BERLIN)
@@ -109,6 +109,15 @@ def test_an_hourly_run_happens_every_hour_that_passes(expression: str, change: d
     assert gaps == {timedelta(hours=1) if expression[0] == "0" else timedelta(minutes=15)}
 
 
+def test_a_start_right_after_the_clock_went_forward_does_not_miss_what_was_skipped() -> None:
+    """Half past two is not on the wall that night; it is due at half past three."""
+    ten_past_three = datetime(2026, 3, 29, 1, 10, tzinfo=UTC)
+
+    due = parse_cron("30 2 * * *", "Europe/Berlin").first(ten_past_three)
+
+    assert due.astimezone(UTC) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+
+
 @pytest.fixture
 def machine_in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "Europe/Berlin")
@@ -126,6 +135,76 @@ def test_the_zone_of_the_machine_changes_its_clock_as_a_named_one_does(change: d
     assert runs(parse_cron("30 6 * * *"), *span) == runs(
         parse_cron("30 6 * * *", "Europe/Berlin"), *span
     )
+
+
+# --- jitter -------------------------------------------------------------------------------------
+
+
+def started(due: Schedule, start: datetime, days: int) -> list[datetime]:
+    found, end = [due.first(start)], start + timedelta(days=days)
+    while found[-1] < end:
+        found.append(due.after(found[-1]))
+    return found[:-1]
+
+
+@pytest.mark.parametrize("expression", ["0 * * * *", "*/15 * * * *", "30 2 * * *"])
+@pytest.mark.parametrize("jitter", ["1m", "10m", "2h"])
+@pytest.mark.parametrize("change", [SPRING, AUTUMN])
+def test_every_window_has_exactly_one_start_within_its_jitter(
+    expression: str, jitter: str, change: datetime
+) -> None:
+    plain = parse_cron(expression, "Europe/Berlin")
+    jittered = spread(plain, jitter, "mars /store")
+    begin = change.astimezone(UTC) - timedelta(days=1)
+
+    starts = started(jittered, begin, 3)
+
+    windows = [jittered.window(one) for one in starts]
+    assert all(earlier < later for earlier, later in pairwise(windows))
+    ends = [plain.after(window).astimezone(UTC) for window in windows]
+    assert ends[:-1] == windows[1:]
+    for window, one, end in zip(windows, starts, ends, strict=True):
+        assert window <= one < end
+        assert one - window <= parse_interval(jitter).interval
+
+
+def test_starts_are_spread_over_machines_stores_and_days() -> None:
+    plain = parse_cron("0 6 * * *", "UTC")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    keys = [f"host{n} /srv/store" for n in range(300)]
+
+    minutes = [spread(plain, "1h", key).first(now).minute for key in keys]
+
+    assert {minute // 10 for minute in minutes} == set(range(6))
+    assert max(minutes.count(minute) for minute in set(minutes)) < 20
+    assert len({one.minute for one in started(spread(plain, "1h", "mars"), now, 20)}) > 5
+
+
+def test_a_restart_between_due_time_and_start_changes_nothing() -> None:
+    jittered = spread(parse_cron("0 6 * * *", "UTC"), "1h", "mars /store")
+    due = datetime(2026, 1, 2, 6, tzinfo=UTC)
+    start = jittered.after(due - timedelta(hours=5))
+    assert due < start
+
+    assert jittered.first(due + (start - due) / 2) == start
+    assert jittered.first(start) > start + timedelta(hours=20), "it has run"
+
+
+def test_a_jittered_interval_is_put_off_once_and_keeps_its_length() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    starts = {spread(parse_interval("15m"), "5m", f"host{n}").first(now) for n in range(50)}
+
+    assert min(starts) < now + timedelta(minutes=1)
+    assert now + timedelta(minutes=4) < max(starts) < now + timedelta(minutes=5)
+    jittered = spread(parse_interval("15m"), "5m", "mars")
+    assert jittered.after(now) == now + timedelta(minutes=15)
+
+
+def test_no_jitter_is_no_change_and_a_wrong_one_is_refused() -> None:
+    plain = parse_interval("15m")
+    assert spread(plain, "", "mars") is plain
+    with pytest.raises(SettingsError):
+        spread(plain, "soon", "mars")
 
 
 # --- keeping a schedule -------------------------------------------------------------------------
@@ -213,3 +292,78 @@ def test_a_schedule_that_is_stopped_before_it_starts_runs_nothing() -> None:
     keep(parse_interval("1s"), lambda: ran.append(1), lambda _: None, stopping)
 
     assert ran == []
+
+
+def test_a_window_that_another_process_has_seen_to_is_not_done_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch, datetime(2026, 1, 1, 11, 55, tzinfo=UTC))
+    asked: list[datetime] = []
+    ran: list[datetime] = []
+
+    def has_run(since: datetime) -> bool:
+        asked.append(since)
+        return since.hour == 13
+
+    def job() -> None:
+        ran.append(clock.now)
+        if len(ran) == 2:
+            clock.stopping.set()
+
+    keep(parse_cron("0 * * * *", "UTC"), job, lambda _: None, clock.stopping, has_run)
+
+    assert [moment.hour for moment in asked] == [12, 13, 14]
+    assert [moment.hour for moment in ran] == [12, 14]
+
+
+def test_a_clock_that_is_set_back_during_a_run_repeats_no_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    back = [timedelta(minutes=-90), timedelta(0), timedelta(0)]
+    ran, _ = kept(monkeypatch, parse_cron("0 * * * *", "UTC"), back)
+
+    assert [moment.hour for moment in ran] == [12, 13, 14]
+
+
+def test_a_clock_that_was_a_year_ahead_does_not_stop_the_runs_for_a_year(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    back = [timedelta(days=-365), timedelta(0), timedelta(0)]
+    ran, _ = kept(monkeypatch, parse_cron("0 * * * *", "UTC"), back)
+
+    assert [(moment.year, moment.hour) for moment in ran] == [(2026, 12), (2025, 13), (2025, 14)]
+
+
+@pytest.mark.parametrize("due", [parse_cron("0 * * * *", "UTC"), parse_interval("1h")])
+def test_a_clock_that_is_set_back_during_the_wait_makes_nobody_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch, due: Schedule
+) -> None:
+    clock = Clock(monkeypatch, datetime(2026, 1, 1, 11, 5, tzinfo=UTC))
+    waited, announced, ran = [0], list[datetime](), list[datetime]()
+    plain = clock.stopping.wait
+
+    def wait(seconds: float | None = None) -> bool:
+        waited[0] += 1
+        if waited[0] == 3:
+            clock.now -= timedelta(days=365)
+        return plain(seconds)
+
+    def job() -> None:
+        ran.append(clock.now)
+        if len(ran) == 2:
+            clock.stopping.set()
+
+    monkeypatch.setattr(clock.stopping, "wait", wait)
+    keep(due, job, announced.append, clock.stopping)
+
+    assert ran[-1] < datetime(2025, 1, 1, 13, 30, tzinfo=UTC)
+    assert announced[-2] == ran[-1]
+
+
+def test_a_clock_that_jumps_a_year_ahead_makes_up_with_one_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = [timedelta(days=365), timedelta(0), timedelta(0)]
+    ran, _ = kept(monkeypatch, parse_cron("0 * * * *", "UTC"), ahead)
+
+    assert [(moment.year, moment.hour) for moment in ran] == [(2026, 12), (2027, 13), (2027, 14)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,18 +18,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus import collecting, recovery, tags
 from corpus.errors import (
+    BadRequest,
     CorpusError,
     NoSnapshot,
     RagError,
     SnapshotDamaged,
     StoreNotWritable,
+    TagsDamaged,
     UnknownDocument,
+    UnknownFormat,
     UnknownSnapshot,
 )
+from corpus.files import record_of
 from corpus.manifest import Manifest
 from corpus.store import CURRENT, Store
 from corpus.types import Hit, Mode, Query
+from corpus.verifying import Verifier
 from tests.conftest import WordHashEncoder, Workbench, tree
 
 
@@ -499,3 +507,368 @@ def test_opening_and_asking_changes_no_byte(published: Workbench) -> None:
     published.store.snapshots()
 
     assert dict(tree(published.store.path)) == before
+
+
+# --- whoever writes puts aside what is damaged ---------------------------------------------------
+
+
+def _rot(path: Path) -> None:
+    """Change a byte and leave no trace."""
+    state = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def _aside(store: Store) -> set[str]:
+    folder = store.path / "quarantine"
+    return {path.name.rpartition("-")[0] for path in folder.iterdir()} if folder.exists() else set()
+
+
+@pytest.mark.parametrize("damage", _damages().values(), ids=_damages())
+def test_a_run_over_a_damaged_current_snapshot_puts_it_aside_and_does_its_work(
+    published: Workbench, tmp_path: Path, damage: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert callable(damage)
+    current = published.store.require_current()
+    names = files_of(published.store, current)
+    # Each file in one way, and some of them in every way.
+    every = 1 if getattr(damage, "__name__", "") == "cut" else 6
+    for number, name in enumerate(names[::every]):
+        bench = _copy_of(published, tmp_path / str(number))
+        damage(bench.store.path / name)
+        caplog.clear()
+
+        report = bench.ingest(published.folder)
+
+        assert report.documents == 5
+        assert bench.store.open().id == report.snapshot == current
+        assert ask(bench.store, "subject3", Mode.WORDS)[0].chunk.document_id == "3.md"
+        assert current in _aside(bench.store), name
+        assert current in caplog.text
+        assert "quarantine" in caplog.text
+
+
+def _copy_of(bench: Workbench, root: Path) -> Workbench:
+    """A copy of a store, its files as old as they were."""
+    root.mkdir()
+    copy = Workbench(root)
+    shutil.copytree(bench.store.path, copy.store.path)
+    return copy
+
+
+@pytest.mark.parametrize("pointer", [b"", b"../x", b"0123456789abcdef", None])
+def test_a_run_over_a_pointer_that_is_garbage_or_gone_goes_on_from_the_newest(
+    bench: Workbench, pointer: bytes | None
+) -> None:
+    fill(bench)
+    second = _second(bench)
+    (bench.store.path / CURRENT).unlink()
+    if pointer is not None:
+        (bench.store.path / CURRENT).write_bytes(pointer)
+
+    report = bench.ingest()
+
+    assert (report.snapshot, report.unchanged, report.embedded_chunks) == (second, 3, 0)
+    assert bench.store.current_id() == second
+
+
+def test_damage_that_snapshots_share_has_everything_made_anew_and_nothing_deleted(
+    bench: Workbench,
+) -> None:
+    fill(bench)
+    _second(bench)
+    shared = bench.store.manifest(bench.store.require_current()).segments[0].id
+    path = bench.store.path / "segments" / shared / "texts.sqlite"
+    damaged = path.read_bytes()[:-1]
+    path.write_bytes(damaged)
+    before = set(bench.store.ids())
+
+    report = bench.ingest()
+
+    assert (report.documents, bench.store.open().id) == (3, report.snapshot)
+    assert ask(bench.store, "turnips")[0].chunk.document_id == "0.md"
+    assert shared in _aside(bench.store)
+    held = [one.read_bytes() for one in (bench.store.path / "quarantine").rglob("texts.sqlite")]
+    assert damaged in held
+    left = {one for one in before if one in bench.store.ids() or one in _aside(bench.store)}
+    assert left == before
+
+
+def test_what_rotted_without_a_trace_is_found_by_a_repair(bench: Workbench) -> None:
+    first, second = fill(bench), _second(bench)
+    _rot(bench.store.path / f"snapshots/{second}/ledger.jsonl")
+    with bench.store.writing():
+        assert bench.store.current_id() == second, "nothing shows"
+        done = recovery.repair(bench.store)
+
+    assert (done.current, done.put_aside) == (first, (f"snapshots/{second}",))
+    assert bench.store.open().id == first
+    assert bench.ingest().snapshot == second
+
+
+def test_a_repair_leaves_a_sound_current_snapshot_and_puts_the_others_aside(
+    bench: Workbench,
+) -> None:
+    first, second = fill(bench), _second(bench)
+    with bench.store.writing():
+        bench.store.activate(first)
+    _rot(bench.store.path / f"snapshots/{second}/manifest.json")
+    with bench.store.writing():
+        done = recovery.repair(bench.store)
+
+    assert (done.current, done.put_aside, done.problem) == (first, (f"snapshots/{second}",), "")
+    assert bench.store.current_id() == first
+
+
+def test_a_repair_of_a_sound_store_changes_no_byte(published: Workbench) -> None:
+    before = dict(tree(published.store.path))
+    with published.store.writing():
+        recovery.repair(published.store)
+
+    assert dict(tree(published.store.path)) == before
+
+
+def test_what_cannot_be_read_for_now_is_not_put_aside(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(bench)
+    second = _second(bench)
+    path = bench.store.path / f"snapshots/{second}/words/meta.json"
+    os.utime(path)
+
+    def refused(_: Path) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("corpus.verifying.record_of", refused)
+        with pytest.raises(SnapshotDamaged, match="Too many open files"):
+            bench.ingest()
+
+    assert _aside(bench.store) == set()
+    assert bench.ingest().snapshot == second
+
+
+def test_a_snapshot_of_another_version_is_refused_and_left_where_it_is(bench: Workbench) -> None:
+    fill(bench)
+    second = _second(bench)
+    path = bench.store.path / f"snapshots/{second}/manifest.json"
+    manifest = Manifest.from_bytes(path.read_bytes())
+    path.write_bytes(replace(manifest, format=99).to_bytes())
+    before = dict(tree(bench.store.path))
+
+    with pytest.raises(UnknownFormat, match="format 99"):
+        bench.ingest()
+    with pytest.raises(UnknownFormat):
+        recovery.first_usable(bench.store, bench.store.open)
+    with bench.store.writing(recovers=False):
+        recovery.repair(bench.store)
+
+    after = dict(tree(bench.store.path))
+    assert {name: after[name] for name in before if name != "runs.jsonl"} == {
+        name: data for name, data in before.items() if name != "runs.jsonl"
+    }
+    assert _aside(bench.store) == set()
+
+
+def test_a_crash_while_it_is_put_aside_leaves_the_sound_one_current(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = fill(bench), _second(bench)
+    (bench.store.path / f"snapshots/{second}/words/meta.json").unlink()
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "quarantine", crash)
+        with pytest.raises(KeyboardInterrupt), bench.store.writing():
+            pass
+
+    assert bench.store.open().id == first
+    assert bench.ingest().snapshot == second
+
+
+def test_what_is_put_aside_twice_is_kept_twice(bench: Workbench) -> None:
+    for number in range(3):
+        folder = bench.store.path / "snapshots" / "same"
+        folder.mkdir(parents=True)
+        (folder / "n").write_text(str(number))
+        bench.store.quarantine(folder)
+        if number == 1:  # somebody tidied up in between
+            shutil.rmtree(bench.store.path / "quarantine" / "same-0")
+
+    held = bench.store.path / "quarantine"
+    assert sorted((one / "n").read_text() for one in held.iterdir()) == ["1", "2"]
+
+
+def test_every_damaged_file_is_named_and_a_shared_one_is_read_once(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = fill(bench), _second(bench)
+    (bench.store.path / f"snapshots/{second}/words/meta.json").unlink()
+    (bench.store.path / f"snapshots/{second}/ledger.jsonl").write_bytes(b"x")
+    read = list[tuple[int, int]]()
+
+    def counted(path: Path) -> object:
+        read.append((path.stat().st_dev, path.stat().st_ino))
+        return record_of(path)
+
+    monkeypatch.setattr("corpus.verifying.record_of", counted)
+    verifier = Verifier(bench.store.path)
+
+    assert [str(one) for one in verifier.damage(second)][1:] == [
+        f"snapshots/{second}/words/meta.json is missing"
+    ]
+    assert "1 bytes" in str(verifier.damage(second)[0])
+    assert verifier.damage(first) == ()
+    assert len(read) == len(set(read))
+
+
+# --- tags, and what may go -----------------------------------------------------------------------
+
+
+def _tag(store: Store, name: str, snapshot_id: str) -> None:
+    with store.writing():
+        tags.add(store.path, name, snapshot_id)
+
+
+def test_a_tagged_snapshot_is_kept_and_one_whose_tag_is_gone_is_not(bench: Workbench) -> None:
+    first, second = fill(bench), _second(bench)
+    bench.write("0.md", "# Note 0\n\nThird.")
+    bench.ingest()
+    _tag(bench.store, "keep-me.1", first)
+    with bench.store.writing():
+        assert bench.store.collect(keep=1) == [second]
+    assert ask(Store(bench.store.path), "subject1")
+    assert bench.store.open("".join(bench.store.resolve("keep-me.1"))).id == first
+    assert [one.tags for one in bench.store.snapshots()] == [(), ("keep-me.1",)]
+
+    with bench.store.writing():
+        assert tags.remove(bench.store.path, "keep-me.1") == first
+        assert bench.store.collect(keep=1) == [first]
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"null", b'{"tags": {}, "sha256": "x"}', b"\xff"])
+def test_while_the_tags_cannot_be_read_nothing_is_collected(
+    bench: Workbench, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, _ = fill(bench), _second(bench)
+    _tag(bench.store, "v1", first)
+    path = bench.store.path / tags.NAME
+    path.write_bytes(data)
+
+    with bench.store.writing():
+        assert bench.store.collect(keep=1) == []
+    assert "no snapshot was removed" in caplog.text
+    with pytest.raises(TagsDamaged, match="rag snapshots tag"):
+        bench.store.resolve("v1")
+    with pytest.raises(TagsDamaged), bench.store.writing():
+        tags.add(bench.store.path, "v2", first)
+    assert path.read_bytes() == data
+    assert bench.store.resolve(first) == first
+    assert len(bench.store.snapshots()) == 2
+    bench.write("1.md", "# Note 1\n\nAnother.")
+    assert bench.ingest().changed == 1, "a run goes on"
+
+
+def test_no_byte_of_the_tags_can_change_unseen(bench: Workbench) -> None:
+    _tag(bench.store, "v1", fill(bench))
+    path = bench.store.path / tags.NAME
+    data = path.read_bytes()
+    told = json.loads(data)
+    for place in range(len(data)):
+        changed = bytearray(data)
+        changed[place] ^= 0x11
+        path.write_bytes(changed)
+        try:
+            assert tags.read(bench.store.path) == told["tags"]  # a change of white space
+        except TagsDamaged:
+            continue
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".hidden", "-x", "a b", "a/b", "ü", "x" * 65, "deadbeef", "0" * 20, "a\n"]
+)
+def test_a_name_that_cannot_be_a_tag_is_refused(bench: Workbench, name: str) -> None:
+    first = fill(bench)
+    with pytest.raises(BadRequest, match="cannot be a tag"), bench.store.writing():
+        tags.add(bench.store.path, name, first)
+    assert bench.store.tags() == {}
+
+
+def test_a_tag_of_a_snapshot_that_is_gone_says_so(bench: Workbench) -> None:
+    first = fill(bench)
+    _second(bench)
+    _tag(bench.store, "v1", first)
+    shutil.rmtree(bench.store.path / "snapshots" / first)
+
+    with pytest.raises(UnknownSnapshot, match=f"'v1' is of snapshot {first}, which is gone"):
+        bench.store.resolve("v1")
+
+
+def test_the_beginning_of_an_id_is_enough_where_it_is_only_one(bench: Workbench) -> None:
+    first = fill(bench)
+    twin = f"{first[:10]}{'f' * 10}"
+    assert bench.store.resolve(first[:8]) == first
+    (bench.store.path / "snapshots" / twin).mkdir()
+
+    with pytest.raises(UnknownSnapshot, match=f"(?=.*{first})(?=.*{twin})"):
+        bench.store.resolve(first[:8])
+    assert bench.store.resolve(first[:11]) == first
+
+
+def test_what_would_go_is_what_goes_and_frees_as_many_bytes(bench: Workbench) -> None:
+    fill(bench)
+    for turn in range(4):
+        bench.write("0.md", f"# Note 0\n\nTurn {turn} with some more words than before.")
+        bench.ingest()
+    left_over = bench.store.path / "segments" / "tmp-1-x"
+    left_over.mkdir()
+    (left_over / "a").write_bytes(bytes(1000))
+
+    def bytes_held() -> int:
+        files = {
+            path.stat().st_ino: path.stat().st_size
+            for folder in ("snapshots", "segments")
+            for path in (bench.store.path / folder).rglob("*")
+            if path.is_file()
+        }
+        return sum(files.values())
+
+    before = bytes_held()
+    with bench.store.writing():
+        found = collecting.find(bench.store, 2)
+        assert bytes_held() == before
+        assert len(found.snapshots) == 3
+        assert sorted(bench.store.remove(found)) == sorted(found.snapshots)
+
+    assert bytes_held() == before - found.size
+    for one in bench.store.ids():
+        assert bench.store.open(one)
+
+
+def test_segments_that_something_put_aside_needs_are_kept(bench: Workbench) -> None:
+    first = fill(bench)
+    needed = {ref.id for ref in bench.store.manifest(first).segments}
+    bench.store.quarantine(bench.store.path / "snapshots" / first)
+    bench.store.forget_current()
+    bench.write("0.md", "# Note 0\n\nThis is about turnips.")
+    bench.ingest()
+    with bench.store.writing():
+        bench.store.collect(keep=1)
+
+    assert needed <= set(bench.store.segment_ids())
+
+
+def test_what_a_killed_removal_left_does_not_keep_the_next_from_its_work(bench: Workbench) -> None:
+    first, _ = fill(bench), _second(bench)
+    left = bench.store.path / "snapshots" / f"tmp-{first}"
+    left.mkdir()
+    (left / "x").write_text("x")
+    with bench.store.writing():
+        assert bench.store.collect(keep=1) == [first]
+
+    assert not left.exists()
+    assert first not in bench.store.ids()

@@ -41,7 +41,8 @@ def blueprint(context: Context) -> Blueprint:
     def search() -> Response:
         asked = body_as(SearchRequest)
         query = checked(asked.query, settings.serve.max_question_chars, "query")
-        return jsonify(search_json(context.answerer.search(query, asked.k, asked.mode)))
+        found = context.answerer.search(query, asked.k, asked.mode, asked.snapshot)
+        return jsonify(search_json(found))
 
     @views.post("/v1/explain")
     def explain() -> Response:

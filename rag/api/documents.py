@@ -16,8 +16,7 @@ from corpus.snapshot import DocumentRef, Snapshot
 from corpus.types import LedgerRow
 from rag.api.context import Context
 from rag.api.reading import query_as
-from rag.live import info_of
-from rag.requests import DocumentsQuery, SpanQuery
+from rag.requests import DocumentQuery, DocumentsQuery, SpanQuery
 from rag.wire import Json, snapshot_json
 
 BASE = "/v1/documents/"
@@ -31,7 +30,7 @@ def blueprint(context: Context) -> Blueprint:
     @views.get("/v1/documents")
     def documents() -> Response:
         wanted = query_as(DocumentsQuery)
-        snapshot = context.live.get()
+        snapshot = context.live.get(wanted.snapshot)
         rows = [
             entry
             for entry in _entries(snapshot)
@@ -39,7 +38,7 @@ def blueprint(context: Context) -> Blueprint:
         ]
         shown = rows[wanted.offset : wanted.offset + wanted.limit]
         return jsonify(
-            snapshot=snapshot_json(info_of(snapshot)),
+            snapshot=snapshot_json(context.live.info(snapshot)),
             total=len(rows),
             documents=[_entry_json(snapshot, row, ref) for row, ref in shown],
         )
@@ -66,11 +65,11 @@ def _named(path: str) -> tuple[str, bool]:
 
 
 def _document(context: Context, document_id: str) -> Response:
-    snapshot = context.live.get()
+    snapshot = context.live.get(query_as(DocumentQuery).snapshot)
     document = snapshot.document(document_id)
     row = next((row for row in snapshot.ledger if row.source == document.source), None)
     return jsonify(
-        snapshot=snapshot_json(info_of(snapshot)),
+        snapshot=snapshot_json(context.live.info(snapshot)),
         document={
             "id": document.id,
             "title": document.title,
@@ -87,7 +86,7 @@ def _document(context: Context, document_id: str) -> Response:
 
 def _text(context: Context, document_id: str) -> Response:
     wanted = query_as(SpanQuery)
-    snapshot = context.live.get()
+    snapshot = context.live.get(wanted.snapshot)
     document = snapshot.document(document_id)
     length = len(document.text)
     end = length if wanted.end is None else wanted.end
@@ -96,7 +95,7 @@ def _text(context: Context, document_id: str) -> Response:
     if wanted.start > end:
         raise BadRequest(f"'start' is {wanted.start}, past 'end', which is {end}", "start")
     return jsonify(
-        snapshot=snapshot_json(info_of(snapshot)),
+        snapshot=snapshot_json(context.live.info(snapshot)),
         document={"id": document.id, "title": document.title},
         start=wanted.start,
         end=end,

@@ -8,7 +8,6 @@ from corpus.errors import RagError
 from corpus.runs import Outcome, Run, RunLog
 from corpus.store import Store
 from rag.api.context import Context
-from rag.live import info_of
 from rag.wire import Json, snapshot_json
 
 BAD_ENDS = {Outcome.FAILED, Outcome.REFUSED, Outcome.CRASHED}
@@ -24,14 +23,17 @@ def blueprint(context: Context) -> Blueprint:
 
     @views.get("/readyz")
     def readyz() -> Response:
-        """Ready while something answers; what is wrong with refreshing is told as well."""
-        problems = list(context.live.problems())
+        """Ready while something answers; what is wrong with refreshing is told as well.
+
+        Degraded: what answers is not the snapshot that should.
+        """
         snapshot: Json | None = None
+        reasons: list[str] = []
         try:
-            snapshot = snapshot_json(info_of(context.live.get()))
+            snapshot = snapshot_json(context.live.info(context.live.get()))
         except RagError as error:
-            if str(error) not in problems:
-                problems.append(str(error))
+            reasons.append(str(error))
+        problems = context.live.problems() or reasons
         if context.draining.started():
             problems.append("the server is stopping")
         ready = snapshot is not None and not context.draining.started()
@@ -43,6 +45,7 @@ def blueprint(context: Context) -> Blueprint:
             problems.append(f"generated answers: {generation['problem']}")
         response = jsonify(
             ready=ready,
+            degraded=ready and bool(context.live.problems()),
             snapshot=snapshot,
             problems=problems,
             refresh=state,
@@ -59,7 +62,7 @@ def _refresh_json(context: Context) -> Json:
     log = RunLog(context.store.path)
     last = _last_run(context.store, log)
     problem = context.schedule.problem() if context.schedule else ""
-    if not problem and last and last.outcome in BAD_ENDS:
+    if not problem and last and last.outcome in BAD_ENDS and not _since(last, log):
         problem = f"the last refresh {last.outcome.value}: {last.detail}"
     return {
         "scheduled": context.schedule is not None,
@@ -69,6 +72,11 @@ def _refresh_json(context: Context) -> Json:
         "next_run": log.next_run() or None,
         "problem": problem or None,
     }
+
+
+def _since(run: Run, log: RunLog) -> bool:
+    """Whether all was well again after a run: one that finds nothing to do leaves no line."""
+    return log.last_success() > (run.finished or run.started)
 
 
 def _last_run(store: Store, log: RunLog) -> Run | None:

@@ -13,7 +13,14 @@ from flask import Blueprint, Response, jsonify
 from pydantic import BaseModel
 
 from rag import __version__
-from rag.requests import AskRequest, DocumentsQuery, ExplainRequest, SearchRequest, SpanQuery
+from rag.requests import (
+    AskRequest,
+    DocumentQuery,
+    DocumentsQuery,
+    ExplainRequest,
+    SearchRequest,
+    SpanQuery,
+)
 from rag.wire import Json
 
 Operation = tuple[str, str, str, type[BaseModel] | None]
@@ -23,7 +30,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ("post", "/v1/search", "Retrieval only", SearchRequest),
     ("post", "/v1/explain", "Everything up to generation", ExplainRequest),
     ("get", "/v1/documents", "What was taken in and what was not", DocumentsQuery),
-    ("get", "/v1/documents/{id}", "One document, without its text", None),
+    ("get", "/v1/documents/{id}", "One document, without its text", DocumentQuery),
     ("get", "/v1/documents/{id}/text", "A span of a document's text", SpanQuery),
     ("get", "/v1/snapshots", "The states of the corpus that are kept", None),
     ("post", "/v1/snapshots/{id}/activate", "Let another snapshot answer", None),

@@ -26,11 +26,12 @@ def blueprint(context: Context) -> Blueprint:
     @views.post("/v1/snapshots/<snapshot_id>/activate")
     def activate(snapshot_id: str) -> Response:
         body_as(EmptyRequest, optional=True)
-        with context.store.writing():
-            _check_space(context, snapshot_id)
-            context.store.activate(snapshot_id)
+        with context.store.changing():
+            chosen_id = context.store.resolve(snapshot_id)
+            _check_space(context, chosen_id)
+            context.store.activate(chosen_id)
         context.live.poll()
-        chosen = next(one for one in context.store.snapshots() if one.id == snapshot_id)
+        chosen = next(one for one in context.store.snapshots() if one.id == chosen_id)
         return jsonify(snapshot=_summary_json(chosen))
 
     return views
@@ -57,4 +58,5 @@ def _summary_json(one: SnapshotSummary) -> Json:
         "size": one.size,
         "current": one.current,
         "damage": one.damage or None,
+        "tags": list(one.tags),
     }

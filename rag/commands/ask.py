@@ -75,6 +75,8 @@ def _sources(answer: dict[str, Any]) -> str:
     lines = [""]
     if answer["degraded"]:
         lines.append(f"({answer['engine']}: {printable(answer['degraded_reason'])})")
+    if answer["snapshot"]["problem"]:
+        lines.append(f"({printable(answer['snapshot']['problem'])})")
     if answer["query"]:
         lines.append(f"(searched for: {printable(answer['query'])})")
     for citation in {one["marker"]: one for one in answer["citations"]}.values():

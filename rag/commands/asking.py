@@ -33,6 +33,7 @@ def asking_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--max-tokens", type=int, help="Tokens of the answer at most.")
     @click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer; repeatable.")
     @click.option("--adapter", metavar="NAME", help="A LoRA adapter of the service.")
+    @click.option("--snapshot", metavar="ID", help="Answer from this snapshot: its id or a tag.")
     @click.option(
         "--history",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -61,9 +62,13 @@ _NAMES = (
     "max_tokens",
     "stop",
     "adapter",
+    "snapshot",
     "history",
     "server",
 )
+
+_NO_FIELDS = ("model", "vllm_url", "strict", "stop", "history", "server")
+"""Options that are no fields of a request, or not as they are given."""
 
 
 def flags_of(asked: dict[str, Any]) -> dict[str, Any]:
@@ -80,8 +85,8 @@ def body_of(question: str, asked: dict[str, Any]) -> dict[str, Any]:
 
     :raises BadRequest: when the file of the history cannot be read.
     """
-    names = ("k", "engine", "style", "temperature", "top_p", "seed", "max_tokens", "adapter")
-    body = {name: asked[name] for name in names if asked[name] is not None}
+    given = (name for name in _NAMES if name not in _NO_FIELDS)
+    body = {name: asked[name] for name in given if asked[name] is not None}
     body |= {"stop": list(asked["stop"])} if asked["stop"] else {}
     body |= {"strict": True} if asked["strict"] else {}
     body |= {"history": _history(asked["history"])} if asked["history"] else {}

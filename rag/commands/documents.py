@@ -24,9 +24,13 @@ def command(session: Session, status: str | None) -> None:
         rag documents
         rag documents --status failed
     """
+    from corpus.recovery import first_usable
+
     store = session.store()
-    current = store.require_current()
-    rows = [row for row in store.ledger(current) if status in (None, row.status)]
+    (current, ledger), problem = first_usable(store, lambda one: (one, store.ledger(one)))
+    if problem:
+        session.console.note(f"rag: {printable(problem)}")
+    rows = [row for row in ledger if status in (None, row.status)]
     lines = [
         (row.status.value, printable(row.source), f"{row.chunks} chunks", printable(row.reason))
         for row in rows

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from corpus import memory
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import SettingsError
 from corpus.settings import Settings
@@ -52,7 +53,7 @@ def run(
     """Carry out a run over these paths, or over all roots, and end with its exit code."""
     if report_to is not None:
         _check_writable(report_to)
-    with progress_for(session.console) as progress:
+    with memory.errors(), progress_for(session.console) as progress:
         runner = _runner(settings, progress)
         if dry_run:
             report = runner.preview(paths, chosen)
@@ -63,7 +64,9 @@ def run(
     if report_to is not None:
         lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in report.sources)
         report_to.write_text("".join(lines), encoding="utf-8")
-    session.console.result(_told(report), report.to_json())
+    for run in report.crashed:
+        session.console.note(f"an earlier run was killed and is taken up where it was: {run}")
+    session.console.result(told(report), report.to_json())
     sys.exit(3 if report.failed else 0)
 
 
@@ -85,25 +88,58 @@ def remove_root(session: Session, path: Path) -> None:
     settings = session.settings()
     with progress_for(session.console) as progress:
         report = _runner(settings, progress).remove_root(path)
-    session.console.result(_told(report), report.to_json())
+    session.console.result(told(report), report.to_json())
 
 
-def _told(report: Report) -> str:
+def told(report: Report) -> str:
     """What a person wants to know: the counts, what failed by name, what was left out and why."""
     documents = f"{report.documents} documents in {report.chunks} chunks"
     if report.dry_run:
-        lines = [f"would do: {report.summary() or 'nothing'}; nothing was changed"]
+        lines = _planned(report)
     else:
         lines = [
             f"{report.summary() or 'nothing to do'} in {report.seconds:.1f} s "
             f"({report.embedded_chunks} chunks embedded, {report.reused_chunks} reused)",
             f"snapshot {report.snapshot}: {documents}",
         ]
-    lines += _listed("failed", [(one.path, one.reason) for one in report.failed])
+        lines += _listed("failed", [(one.path, one.reason) for one in report.failed])
     lines += _listed("remarks", [(one.path, one.reason) for one in report.remarks])
     lines += _listed("skipped", _named(report, Status.SKIPPED))
     lines += _listed("empty", _named(report, Status.EMPTY))
     return "\n".join(lines)
+
+
+def _planned(report: Report) -> list[str]:
+    """What a run would do, by name, and how long it may take."""
+    lines = [f"would do: {report.summary() or 'nothing'}; nothing was changed"]
+    if (estimate := report.estimate) is not None and estimate.read_bytes:
+        lines.append(
+            f"estimated time: {_duration(estimate.seconds)} for {estimate.read_bytes / 1e6:.1f} MB "
+            f"to read and {estimate.embedded_chunks} chunks to embed at most ({estimate.basis})"
+        )
+    if (plan := report.plan) is not None:
+        renamed = [f"{one.before} -> {one.now}" for one in plan.renamed]
+        lines += _paths("added", plan.added) + _paths("changed", plan.changed)
+        lines += _paths("renamed", renamed) + _paths("removed", plan.removed)
+        lines += _paths("unchanged", plan.unchanged)
+        unreadable = [f"{one.path}: {one.reason}" for one in plan.unreadable]
+        lines += _paths("unreadable", unreadable)
+    return lines
+
+
+def _paths(title: str, found: Sequence[str]) -> list[str]:
+    if not found:
+        return []
+    lines = [f"{title} ({len(found)}):", *(f"  {printable(one)}" for one in found[:_NAMED])]
+    if len(found) > _NAMED:
+        lines.append(f"  and {len(found) - _NAMED} more; --json has all")
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _named(report: Report, status: Status) -> list[tuple[str, str]]:

@@ -18,8 +18,9 @@ from rag.console import harmless, printable
     type=click.Choice(["hybrid", "dense", "words"]),
     help="Both searches fused, or one of them.",
 )
+@click.option("--snapshot", metavar="ID", help="Search this snapshot: its id or a tag.")
 @with_session
-def command(session: Session, query: str, k: int, mode: str) -> None:
+def command(session: Session, query: str, k: int, mode: str, snapshot: str | None) -> None:
     """Find the passages that match a query, best first.
 
     \b
@@ -34,7 +35,9 @@ def command(session: Session, query: str, k: int, mode: str) -> None:
     settings = session.settings()
     answerer = open_corpus(settings, embeds=Mode(mode) is not Mode.WORDS).answerer
     text = checked(query, settings.serve.max_question_chars, "query")
-    result = answerer.search(text, k, Mode(mode))
+    result = answerer.search(text, k, Mode(mode), snapshot)
+    if result.snapshot.problem:
+        session.console.note(f"rag: {printable(result.snapshot.problem)}")
 
     def told(hit: Hit) -> str:
         chunk = hit.chunk

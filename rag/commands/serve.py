@@ -12,7 +12,7 @@ from corpus.errors import SettingsError
 from rag.commands.common import Session, with_session
 
 if TYPE_CHECKING:
-    from corpus.settings import ServeSettings, Settings
+    from corpus.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def command(
             "vllm": {"urls": vllm_url or None, "bin": vllm_bin},
         }
     )
-    _check_schedule(settings.serve)
+    _check_schedule(settings)
     wants_vllm(settings)  # refuses an engine that cannot be had, before anything is started
 
     def build() -> Service:
@@ -85,14 +85,17 @@ def _tell_changed_models(settings: Settings) -> None:
         log.warning("%s", problem)
 
 
-def _check_schedule(serve: ServeSettings) -> None:
+def _check_schedule(settings: Settings) -> None:
     """Refuse a schedule that cannot be kept before anything is started."""
     from ingest import schedule
 
+    serve = settings.serve
     if serve.refresh_every and serve.refresh_cron:
         raise SettingsError(
             "serve.refresh_every and serve.refresh_cron exclude each other; set one of them"
         )
+    if settings.schedule.jitter:
+        schedule.parse_interval(settings.schedule.jitter)
     if serve.refresh_every:
         schedule.parse_interval(serve.refresh_every)
     if serve.refresh_cron:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from rag.commands.common import Session, with_session
-from rag.console import harmless
+from rag.console import harmless, printable
 
 
 @click.command()
@@ -21,7 +21,12 @@ def command(session: Session, document: str, chunks: bool) -> None:
         rag show handbook/leave.md
         rag show handbook/leave.md --chunks
     """
-    snapshot = session.store().open()
+    from corpus.recovery import first_usable
+
+    store = session.store()
+    snapshot, problem = first_usable(store, store.open)
+    if problem:
+        session.console.note(f"rag: {printable(problem)}")
     found = snapshot.document(document)
     cut = [
         {

@@ -11,6 +11,7 @@ from rag.commands.common import Session, with_session
 from rag.console import printable, table
 
 _RUNS = 5  # newest runs that are shown
+_NOTHING_YET = "no snapshot yet; run `rag ingest FOLDER`"
 
 
 @click.command()
@@ -23,17 +24,21 @@ def command(session: Session) -> None:
         rag status --json
     """
     from corpus import roots
+    from corpus.recovery import answering
     from corpus.runs import RunLog
     from corpus.snapshot import read_manifest
 
     store = session.store()
-    current = store.current_id()
+    answers = answering(store)
+    current = answers.id
     log = RunLog(store.path)
     running = store.is_being_written()
     manifest = read_manifest(store.path, current) if current else None
     state: dict[str, Any] = {
         "store": str(store.path.resolve()),
         "snapshot": current,
+        "degraded": bool(answers.problem),
+        "problem": answers.problem or None,
         "created": manifest.created if manifest else None,
         "model": manifest.fingerprint.model if manifest else None,
         "counts": dict(manifest.counts) if manifest else {},
@@ -48,7 +53,8 @@ def command(session: Session) -> None:
 
 def _told(state: dict[str, Any]) -> str:
     if state["snapshot"] is None:
-        lines = [f"store      {state['store']}: no snapshot yet; run `rag ingest FOLDER`"]
+        nothing = "no snapshot that can answer" if state["problem"] else _NOTHING_YET
+        lines = [f"store      {state['store']}: {nothing}"]
     else:
         counts = state["counts"]
         sources = ", ".join(
@@ -61,6 +67,8 @@ def _told(state: dict[str, Any]) -> str:
             f"sources    {sources}",
             f"model      {state['model']}",
         ]
+    if state["problem"]:
+        lines.append(f"problem    {printable(state['problem'])}")
     lines += [f"root       {printable(root['path'])}" for root in state["roots"]]
     lines.append(f"in step    {state['last_success'] or 'never'}")
     lines.append(f"next run   {state['next_run'] or 'not scheduled'}")
