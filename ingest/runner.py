@@ -12,6 +12,7 @@ from corpus.errors import BadRoot, NothingToIngest, SnapshotDamaged
 from corpus.roots import Root
 from corpus.runs import Outcome, Recording, RunLog
 from ingest import outlook
+from ingest.pacing import rare_collections
 from ingest.pipeline import Means, Options, Run
 from ingest.report import Failure, Report
 
@@ -96,7 +97,12 @@ class Runner:
         """Be the only one who writes, on record, where it may be written."""
         settings = self._means.settings.ingest
         disk.refuse_network(self._store.path, allowed=settings.allow_network_store)
-        with self._log.recording() as recording, memory.errors(), self._store.writing():
+        with (
+            rare_collections(),
+            self._log.recording() as recording,
+            memory.errors(),
+            self._store.writing(),
+        ):
             crashed = (f"{run.detail}, started {run.started}" for run in self._log.settle())
             yield _Turn(recording, tuple(crashed))
 

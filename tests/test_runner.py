@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from corpus import roots
-from corpus.errors import GuardRefused, RagError
+from corpus.errors import BadRoot, GuardRefused, RagError
 from corpus.store import Store
 from corpus.types import Mode, Query
-from ingest.pipeline import Options
+from ingest.pipeline import Means, Options
+from ingest.progress import Silent
+from ingest.runner import Runner
 from tests.conftest import Workbench
 
 
@@ -185,3 +188,22 @@ def test_a_damaged_list_of_roots_is_told_with_a_way_out(bench: Workbench, damage
     (bench.store.path / "roots.json").unlink()
     report = bench.ingest()
     assert (report.unchanged, report.embedded_chunks) == (1, 0)
+
+
+def test_a_run_leaves_the_pace_of_the_garbage_collector_as_it_was(bench: Workbench) -> None:
+    before = gc.get_threshold()
+    paces = []
+
+    class Watching(Silent):
+        def stage(self, name: str, total: int | None) -> None:
+            paces.append(gc.get_threshold())
+
+    bench.write("a.md", "# A\n\nText.")
+    Runner(Means(bench.store, bench.settings, bench.encoder, Watching())).ingest(
+        [bench.folder], Options()
+    )
+    with pytest.raises(BadRoot):
+        bench.ingest(bench.folder / "gone")
+
+    assert before not in paces
+    assert gc.get_threshold() == before
