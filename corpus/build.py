@@ -183,7 +183,10 @@ class Build:
 
     def _check_counts(self, manifest: Manifest) -> None:
         """Open the words that were just written: they, the ledger and the texts must agree."""
-        expected, found = manifest.counts["chunks"], len(WordIndex(self._folder / WORDS))
+        try:
+            expected, found = manifest.counts["chunks"], len(WordIndex(self._folder / WORDS))
+        except ValueError as error:
+            raise OSError(f"the word index does not open: {error}") from error
         (self._folder / WORDS / META_LOCK).unlink(missing_ok=True)
         if found != expected:
             raise OSError(f"the word index holds {found} chunks, the ledger says {expected}")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from corpus.errors import StoreBusy, StoreNotWritable
+from corpus.files import sync_folder
 
 _PATIENCE_S = 0.25
 """How long a writer waits: enough to outlast :func:`is_held`, too short to hide a real run."""
@@ -28,7 +29,9 @@ def exclusive(path: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
     :raises StoreNotWritable: when the file cannot be made, or its file system has no locks.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sync_folder(path.parent.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StoreNotWritable(

@@ -8,6 +8,7 @@ Whoever answers from a snapshot opens all of it: :mod:`corpus.snapshot`.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
@@ -163,5 +164,5 @@ class _Damage:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, (OSError, ValueError, KeyError)):
+        if isinstance(error, (OSError, ValueError, KeyError, sqlite3.Error)):
             raise SnapshotDamaged(f"segment {self._name} is damaged: {error}") from error

@@ -23,7 +23,7 @@ from corpus.errors import (
     UnknownSnapshot,
 )
 from corpus.snapshot import SEGMENTS, SNAPSHOTS
-from corpus.verifying import Damage, Verifier, told
+from corpus.verifying import Damage, Verifier, is_lasting, told
 
 if TYPE_CHECKING:
     from corpus.store import Store
@@ -69,6 +69,19 @@ def pointed_at(store: Store) -> tuple[str | None, str]:
     if current not in names:
         return None, f"CURRENT names snapshot {current}, which is not there"
     return current, ""
+
+
+def _certainly_pointed_at(store: Store) -> tuple[str | None, str]:
+    """As :func:`pointed_at`, for who acts on it.
+
+    :raises SnapshotDamaged: where ``CURRENT`` could not be read now, which says nothing of it.
+    """
+    try:
+        store.current_id()
+    except SnapshotDamaged as error:
+        if not is_lasting(error):
+            raise
+    return pointed_at(store)
 
 
 def first_usable(store: Store, use: Callable[[str], Used]) -> tuple[Used, str]:
@@ -129,7 +142,7 @@ def recover(store: Store, *, thorough: bool = False) -> Repair | None:
     :raises SnapshotDamaged: where it cannot be told now, or another version must.
     :raises StoreNotWritable: when the disk refuses.
     """
-    current, problem = pointed_at(store)
+    current, problem = _certainly_pointed_at(store)
     damage: tuple[Damage, ...] = ()
     if current is not None:
         damage = Verifier(store.path, trusting=not thorough).damage(current)
@@ -158,7 +171,7 @@ def repair(store: Store) -> Repair:
     :raises StoreNotWritable: when the disk refuses.
     """
     verifier, aside = Verifier(store.path), list[str]()
-    current, problem = pointed_at(store)
+    current, problem = _certainly_pointed_at(store)
     kept = []
     for snapshot_id in others(store, None):
         try:

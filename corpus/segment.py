@@ -15,6 +15,7 @@ that were removed since it was written.
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -126,9 +127,9 @@ class Segment:
             for name in {TEXTS, *files} - {VECTORS}:  # those are checked as they are read
                 if record_of(folder / name) != files[name]:
                     raise ValueError(f"{name} fails its checksum")
-        except (OSError, ValueError, KeyError) as error:
+            self.texts = Texts(folder / TEXTS)
+        except (OSError, ValueError, KeyError, sqlite3.Error) as error:
             raise self._damaged(error) from error
-        self.texts = Texts(folder / TEXTS)
 
     def read_vectors(self) -> VectorIndex:
         """Load the vectors from bytes that were verified; the caller owns the index."""

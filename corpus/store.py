@@ -242,8 +242,6 @@ class Store:
         for place in garbage.left_overs:
             shutil.rmtree(self.path / place, ignore_errors=True)
         removed = [one for one in garbage.snapshots if self._remove(SNAPSHOTS, one)]
-        if removed:  # before the segments: no snapshot may come back without its own
-            files.sync_folder(self.path / SNAPSHOTS)
         if len(removed) == len(garbage.snapshots):
             for name in garbage.segments:
                 self._remove(SEGMENTS, name)
@@ -261,6 +259,7 @@ class Store:
         place = self.path / folder
         try:
             os.rename(place / name, place / f"tmp-{name}")
+            files.sync_folder(place)  # or a crash could bring the name back without its files
         except OSError:
             return False
         shutil.rmtree(place / f"tmp-{name}", ignore_errors=True)

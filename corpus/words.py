@@ -125,20 +125,25 @@ class WordIndexBuilder:
             for name in inherited:
                 link_or_copy(parent / name, folder / name)
         self._inherited = _stamps(folder)
-        self._writer = _open(folder).writer(heap_size=_WRITER_HEAP, num_threads=1)
+        try:
+            self._writer = _open(folder).writer(heap_size=_WRITER_HEAP, num_threads=1)
+        except ValueError as error:
+            raise OSError(f"the word index could not be begun: {error}") from error
 
     def add(self, chunk: Chunk) -> None:
         """Index one chunk."""
-        self._writer.add_document(
-            tantivy.Document(
-                chunk=chunk.id,
-                document=_document_key(chunk.document_id),
-                body=chunk.text,
-                headings=" ".join(chunk.headings),
-                title=chunk.title,
-                path=chunk.document_id,
-            )
+        document = tantivy.Document(
+            chunk=chunk.id,
+            document=_document_key(chunk.document_id),
+            body=chunk.text,
+            headings=" ".join(chunk.headings),
+            title=chunk.title,
+            path=chunk.document_id,
         )
+        try:
+            self._writer.add_document(document)
+        except ValueError as error:  # its thread ended: the disk refused
+            raise OSError(f"the word index could not be written: {error}") from error
 
     def remove(self, document_id: str) -> None:
         """Take out every chunk of a document that the parent holds."""

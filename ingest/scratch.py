@@ -47,14 +47,20 @@ class Scratch:
     def write(self, *parts: tuple[str, Iterable[Sequence[object]]]) -> None:
         """Carry out statements, each for all of its rows, in one transaction."""
         with files.disk_errors():
-            self._connection.execute("BEGIN")
             try:
+                self._connection.execute("BEGIN")
                 for statement, rows in parts:
                     self._connection.executemany(statement, rows)
+                self._connection.execute("COMMIT")
+            except sqlite3.OperationalError:
+                with suppress(sqlite3.Error):
+                    self._connection.rollback()
+                raise
+            except sqlite3.DatabaseError:  # damaged by a crash: it is a cache, so begin anew
+                self._renew()
             except BaseException:
                 self._connection.rollback()
                 raise
-            self._connection.execute("COMMIT")
 
     def discard(self) -> None:
         """Delete the file: what it held is published."""

@@ -93,6 +93,9 @@ def main() -> NoReturn:
     except BrokenPipeError:  # whoever read our output has enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # of a disk that fails, where nobody had more to say
+        click.echo(f"rag: {error}; run it again, and if it stays look at the disk", err=True)
+        sys.exit(1)
 
 
 def exit_code(error: RagError) -> int:

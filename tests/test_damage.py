@@ -74,7 +74,6 @@ def test_tags_are_whole_or_refused(whole: Workbench) -> None:
     assert misread(whole.store.path, tags.NAME, tags.read) == []
 
 
-@pytest.mark.xfail(reason="roots.json carries no hash of itself: another path may be read from it")
 def test_roots_are_whole_or_refused(whole: Workbench) -> None:
     """They say what the next run reads and removes."""
     assert misread(whole.store.path, roots.NAME, roots.read) == []

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -872,3 +873,23 @@ def test_what_a_killed_removal_left_does_not_keep_the_next_from_its_work(bench: 
 
     assert not left.exists()
     assert first not in bench.store.ids()
+
+
+def test_a_pointer_that_cannot_be_read_for_a_moment_is_not_taken_for_damage(
+    published: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, before = published.store, published.store.require_current()
+    read_text = Path.read_text
+
+    def failing(path: Path, *args: Any, **options: Any) -> str:
+        if path.name == "CURRENT":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read_text(path, *args, **options)
+
+    monkeypatch.setattr(Path, "read_text", failing)
+    with pytest.raises(SnapshotDamaged, match="Input/output error"), store.writing():
+        pytest.fail("nothing may be written now")
+    monkeypatch.undo()
+
+    assert store.require_current() == before
+    assert not (store.path / "quarantine").exists()
