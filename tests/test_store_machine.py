@@ -87,10 +87,16 @@ def contents(name: str, numbers: list[int]) -> tuple[bytes, tuple[str, ...]]:
     return text.encode(), (text,) if text else ()
 
 
-def after(before: State, found: Mapping[Place, File], walked: Iterable[int]) -> State:
-    """What the corpus must say once these roots were looked at: the specification."""
+def after(
+    before: State, found: Mapping[Place, File], walked: Iterable[int], known: Iterable[int]
+) -> State:
+    """What the corpus must say once these roots were looked at: the specification.
+
+    What is of a root that is not known any more goes: one may have gone back to it.
+    """
     walked = set(walked)
-    state = {place: held for place, held in before.items() if place[0] not in walked}
+    kept = set(known) - walked
+    state = {place: held for place, held in before.items() if place[0] in kept}
     for place, file in found.items():
         if place[0] in walked:
             held = before.get(place)
@@ -340,9 +346,9 @@ class StoreMachine(RuleBasedStateMachine):
         self._runner(store or self.store).refresh(Options(max_delete_percent=100))
 
     def _roots_with(self, walked: Iterable[str]) -> dict[str, int]:
-        known = dict(self.roots)
+        known, key = dict(self.roots), roots.next_key(self.store.path)
         for folder in walked:
-            known.setdefault(folder, max(known.values(), default=0) + 1)
+            key += known.setdefault(folder, key) == key
         return known
 
     def _expected(self, walked: Iterable[str]) -> State:
@@ -352,7 +358,7 @@ class StoreMachine(RuleBasedStateMachine):
             for (folder, name), file in self.files.items()
             if folder in known
         }
-        return after(self._state, found, {known[folder] for folder in walked})
+        return after(self._state, found, {known[folder] for folder in walked}, known.values())
 
     def _content(self) -> str:
         """All that the id of a snapshot may depend on, after a refresh."""
