@@ -22,6 +22,7 @@ from corpus.errors import (
     UnknownFormat,
     UnknownSnapshot,
 )
+from corpus.runs import CHECKED
 from corpus.snapshot import SEGMENTS, SNAPSHOTS
 from corpus.verifying import Damage, Verifier, is_lasting, told
 
@@ -65,7 +66,9 @@ def pointed_at(store: Store) -> tuple[str | None, str]:
         return None, error.found
     names = store.ids()
     if current is None:
-        return None, "CURRENT is missing although there are snapshots" if names else ""
+        # Without a run that ended well they are of a first one that did not: never published.
+        lost = names and (store.path / CHECKED).exists()
+        return None, "CURRENT is missing although there are snapshots" if lost else ""
     if current not in names:
         return None, f"CURRENT names snapshot {current}, which is not there"
     return current, ""

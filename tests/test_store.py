@@ -893,3 +893,25 @@ def test_a_pointer_that_cannot_be_read_for_a_moment_is_not_taken_for_damage(
 
     assert store.require_current() == before
     assert not (store.path / "quarantine").exists()
+
+
+def test_what_a_first_run_left_that_did_not_end_well_was_never_published(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write("a.md", "# A\n\nText.")
+
+    def failing(*_: object) -> None:
+        raise StoreNotWritable("the disk refuses")
+
+    monkeypatch.setattr(Store, "set_current", failing)
+    with pytest.raises(StoreNotWritable):
+        bench.ingest()
+    monkeypatch.undo()
+    assert bench.store.ids(), "the snapshot has its name already"
+
+    with pytest.raises(NoSnapshot):
+        recovery.first_usable(bench.store, str)
+    bench.write("a.md", "# A\n\nAnother text.")
+    bench.ingest()
+
+    assert "Another" in bench.store.open().document("a.md").text

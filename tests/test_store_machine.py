@@ -517,5 +517,6 @@ TestStore.settings = settings(
     max_examples=30,
     stateful_step_count=20,
     deadline=None,
+    derandomize=True,  # the same examples everywhere; tests.long looks for new ones
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
