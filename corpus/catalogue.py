@@ -8,12 +8,12 @@ catalogue of a segment that has none can be read.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from corpus import databases
 from corpus.texts import Entry
 
 _SCHEMA = """
@@ -35,12 +35,7 @@ class CatalogueWriter:
     """Writes the catalogue of a new segment."""
 
     def __init__(self, path: Path) -> None:
-        # As in TextWriter: durability is the caller's.
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute("BEGIN")
+        self._connection = databases.begin(path, _SCHEMA)
 
     def add(self, entry: Entry) -> None:
         """Write down a document and the keys of its chunks."""
@@ -65,8 +60,7 @@ class Catalogue:
     """The catalogue of a segment that is being read, from a file that was verified."""
 
     def __init__(self, path: Path) -> None:
-        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        self._connection = sqlite3.connect(uri, uri=True)
+        self._connection = databases.read_only(path)
 
     def of_source(self, source: str) -> dict[str, str]:
         """The digests of a source's documents, by id."""

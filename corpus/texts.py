@@ -8,7 +8,6 @@ not its text: ``document.text[start:end]`` is the only copy.
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from corpus import databases
 from corpus.types import Chunk, ChunkIds, Document
 
 _SCHEMA = """
@@ -82,12 +82,7 @@ class TextWriter:
     """Writes the texts of a new segment. Not safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        # Explicit transactions; durability is the caller's: the file is synced whole.
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute("BEGIN")
+        self._connection = databases.begin(path, _SCHEMA)
         self._ordinal = 0
 
     def add(self, entry: Entry) -> None:
@@ -146,8 +141,7 @@ class Texts:
     def __init__(self, path: Path) -> None:
         # Opened at once and only once: a snapshot that is held goes on answering when its
         # files have been removed. A read takes some tens of microseconds.
-        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._connection = databases.read_only(path, shared=True)
         self._turn = threading.Lock()
         weakref.finalize(self, self._connection.close)
 
