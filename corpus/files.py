@@ -168,9 +168,12 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def disk_errors() -> Iterator[None]:
+def disk_errors(
+    meaning: str = "nothing was published and the snapshot before still answers",
+) -> Iterator[None]:
     """Tell what the disk refused in the project's own terms.
 
+    :param meaning: what that means for the store.
     :raises StoreNotWritable: in place of an error of the operating system or of SQLite.
     """
     try:
@@ -178,10 +181,7 @@ def disk_errors() -> Iterator[None]:
     except (OSError, sqlite3.DatabaseError) as error:
         if not _is_of_the_disk(error):
             raise
-        raise StoreNotWritable(
-            f"the store could not be written: {error}; nothing was published and the snapshot "
-            "before still answers"
-        ) from error
+        raise StoreNotWritable(f"the store could not be written: {error}; {meaning}") from error
 
 
 def _is_of_the_disk(error: Exception) -> bool:
@@ -190,4 +190,4 @@ def _is_of_the_disk(error: Exception) -> bool:
     """
     if isinstance(error, sqlite3.DatabaseError):
         return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
-    return True
+    return not isinstance(error, BrokenPipeError)

@@ -184,9 +184,11 @@ class Store:
 
         :param recovers: False leaves that to the caller.
         :raises StoreBusy: when another process is writing, or another machine.
-        :raises StoreNotWritable: when the store cannot be made.
+        :raises StoreNotWritable: when the store cannot be made, and when the disk fails within
+            the block where nobody had more to say.
         """
-        with lock.exclusive(self.path / LOCK):
+        failed = "`rag status` tells which snapshot answers; look at the disk, then run this again"
+        with lock.exclusive(self.path / LOCK), files.disk_errors(failed):
             lease.settle(self.path)
             if recovers:
                 self._recover()
@@ -223,13 +225,14 @@ class Store:
         """Remove all but the ``keep`` newest snapshots and whatever no other one needs.
 
         The current one always stays, and so does what is tagged or damaged; while it cannot
-        be told what is tagged, nothing goes. The caller holds the lock of :meth:`writing`.
+        be told what is tagged or what is there, nothing goes. The caller holds the lock of
+        :meth:`writing`.
 
         :return: ids of the snapshots that were removed.
         """
         try:
             garbage = collecting.find(self, keep)
-        except TagsDamaged as error:
+        except (TagsDamaged, OSError) as error:
             log.warning("no snapshot was removed: %s", error)
             return []
         return self.remove(garbage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sqlite3
@@ -10,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from corpus import files
 from corpus.errors import StoreNotWritable
+from corpus.store import Store
 from tests.torture import damage, faults, kills, mounts, rules, states, writers
 from tests.torture.calls import Call
 from tests.torture.cases import make_all
@@ -170,3 +173,27 @@ def test_what_sqlite_cannot_read_is_told_as_the_disk_and_a_mistake_is_not() -> N
         raise sqlite3.DatabaseError("database disk image is malformed")
     with pytest.raises(sqlite3.IntegrityError), files.disk_errors():
         raise sqlite3.IntegrityError("UNIQUE constraint failed")
+
+
+def _refuse(_: object) -> NoReturn:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_disk_that_fails_during_a_run_is_told_in_the_projects_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    told = pytest.raises(StoreNotWritable, match="Input/output error.*`rag status` tells")
+    with told, store.writing():
+        monkeypatch.setattr(os, "scandir", _refuse)
+        store.ids()
+
+
+def test_snapshots_stay_while_it_cannot_be_seen_which_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path / "store")
+    with store.writing():
+        monkeypatch.setattr(os, "scandir", _refuse)
+        assert store.collect(keep=1) == []
+    assert "no snapshot was removed" in caplog.text
