@@ -28,7 +28,7 @@ from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS
 from corpus.store import Store
 from corpus.texts import Entry
 from corpus.types import LedgerRow, Vectors
-from corpus.words import META_LOCK, WordIndex, WordIndexBuilder
+from corpus.words import META_LOCK, WordIndex, WordIndexBuilder, version_of
 
 
 class Build:
@@ -49,6 +49,9 @@ class Build:
     ) -> None:
         self._store, self._parent = store, parent
         self._fingerprint, self._settings = fingerprint, settings
+        self._analyses_anew = parent is not None and (
+            version_of(parent.manifest.settings) != version_of(settings)
+        )
         self._removed: dict[str, int] = {}  # document -> place of its segment in the parent
         self._stack = ExitStack()
         with files.disk_errors(), ExitStack() as stack:
@@ -60,7 +63,7 @@ class Build:
                 WordIndexBuilder(
                     self._folder / WORDS,
                     parent.words_folder if parent else None,
-                    parent.word_files if parent else (),
+                    self._inherited_words,
                 )
             )
             self._stack = stack.pop_all()
@@ -82,8 +85,7 @@ class Build:
         self.remove(entry.document.id)
         with files.disk_errors():
             self._segment.add(entry, vectors)
-            for chunk in entry.chunks:
-                self._words.add(chunk)
+            self._words.add(entry.document, entry.chunks)
 
     def publish(self, rows: Sequence[LedgerRow], probes: str) -> str:
         """Make the new snapshot durable and current.
@@ -96,6 +98,8 @@ class Build:
         """
         new_id = snapshot_id(rows, self._settings, self._fingerprint.id)
         with files.disk_errors():
+            if self._analyses_anew:
+                self._analyse_kept()
             segments, segment_files = self._finish_segments()
             manifest = Manifest(
                 id=new_id,
@@ -113,6 +117,21 @@ class Build:
             files.write_new(self._folder / MANIFEST, manifest.to_bytes())
             self._commit(new_id)
         return new_id
+
+    @property
+    def _inherited_words(self) -> Mapping[str, FileRecord]:
+        """The files of the parent's words, unless they are to be made anew."""
+        if self._parent is None or self._analyses_anew:
+            return {}
+        return self._parent.word_files
+
+    def _analyse_kept(self) -> None:
+        """Index the documents that stay, because the parent's words are of another version."""
+        if self._parent is None:
+            return
+        for number, ref, _ in self._by_size(self._parent):
+            for entry, _ in self._parent.entries(number, ref.removed):
+                self._words.add(entry.document, entry.chunks)
 
     def _finish_segments(self) -> tuple[list[SegmentRef], dict[str, FileRecord]]:
         kept = self._keep_or_copy()
@@ -169,7 +188,7 @@ class Build:
     def _finish_files(self, new_id: str, rows: Iterable[LedgerRow]) -> dict[str, FileRecord]:
         """Write the ledger and the words; hash only what the parent did not have."""
         below = f"{SNAPSHOTS}/{new_id}"
-        inherited = self._parent.word_files if self._parent else {}
+        inherited = self._inherited_words
         new = set(self._words.finish())
         words = {
             name: files.record_of(self._folder / WORDS / name) if name in new else inherited[name]

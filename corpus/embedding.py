@@ -48,6 +48,11 @@ class Tokens(Protocol):
     def boundaries(self, text: str) -> list[tuple[int, int]]:
         """Where each token of the text begins and ends, in code points, specials left out."""
 
+    def pieces(self, text: str) -> tuple[int, int]:
+        """How many tokens a text has, specials left out, and how many of them only say that
+        something stands there which the model has no token for.
+        """
+
 
 class Encoder(Protocol):
     """What the house needs of an embedding model."""
@@ -82,6 +87,7 @@ class ModelTokens:
         self._tokenizer: FastTokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._unknown = _unknown_token(self._tokenizer)
         self.limit = limit
         self._prefix = prefix
 
@@ -106,6 +112,17 @@ class ModelTokens:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         offsets: list[tuple[int, int]] = encoding.offsets
         return offsets
+
+    def pieces(self, text: str) -> tuple[int, int]:
+        """Tokens without specials, and how many of them are the one for unknown words."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return len(ids), ids.count(self._unknown) if self._unknown is not None else 0
+
+
+def _unknown_token(tokenizer: FastTokenizer) -> int | None:
+    """The id of the token for unknown words; None where every text has tokens of its own."""
+    name = getattr(tokenizer.model, "unk_token", None)
+    return tokenizer.token_to_id(name) if name else getattr(tokenizer.model, "unk_id", None)
 
 
 def identify(settings: EmbeddingSettings) -> Fingerprint:

@@ -126,7 +126,9 @@ class RetrievalSettings(Section):
         100, description="Chunks fetched by each of the two searches before they are fused."
     )
     dense_weight: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="Share of the dense score in the fused score; the rest is words."
+        0.4,
+        description="Share of the dense score in the fused score; the rest is words. Less of it "
+        "counts for a question in a language that the embedding model cannot read.",
     )
 
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from corpus import ledger
-from corpus.errors import SnapshotDamaged, UnknownDocument
+from corpus import analysis, ledger
+from corpus.errors import SnapshotDamaged, UnknownDocument, UnknownFormat
 from corpus.files import FileRecord, read_checked, record_of
 from corpus.fusion import fuse
 from corpus.manifest import NAME as MANIFEST
@@ -28,7 +28,7 @@ from corpus.manifest import Manifest
 from corpus.segment import Segment
 from corpus.types import Chunk, Document, Hit, LedgerRow, Mode, Query, Scores
 from corpus.vectors import VectorIndex
-from corpus.words import WordIndex
+from corpus.words import WordIndex, version_of
 
 SEGMENTS = "segments"
 SNAPSHOTS = "snapshots"
@@ -180,6 +180,10 @@ class Snapshot:
         return ref
 
     def _open_words(self, folder: Path) -> WordIndex:
+        if version_of(self.manifest.settings) != analysis.VERSION:
+            raise UnknownFormat(
+                f"snapshot {self.id}: its words are those of another version; run `rag refresh`"
+            )
         listed = below(self.manifest, f"{SNAPSHOTS}/{self.id}/{WORDS}/")
         try:
             for name, expected in listed.items():

@@ -72,7 +72,7 @@ class Query:
     k: int = 10
     mode: Mode = Mode.HYBRID
     candidates: int = 100  # fetched by each of the two searches before they are fused
-    dense_weight: float = 0.5  # share of the dense score in the fused one, in [0, 1]
+    dense_weight: float = 0.4  # share of the dense score in the fused one, in [0, 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Word search: BM25 over chunks, their headings and titles. The home of tantivy.
 
+What a term is, is decided in :mod:`corpus.analysis`; tantivy counts them.
+
 One index for a whole snapshot, so that a term is weighed by how rare it is among all
 chunks. A new snapshot starts from hard links to the files of the last one: tantivy never
 writes into a file that it has finished, so only what changed is written anew, and its
@@ -13,23 +15,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tantivy
 
 from corpus import ranking
+from corpus.analysis import analyse, analyse_question
 from corpus.files import link_or_copy, sync_file, sync_folder
-from corpus.types import Chunk, ChunkIds, Vectors
+from corpus.languages import DEFAULT, LANGUAGES, language_of
+from corpus.types import Chunk, ChunkIds, Document, Vectors
 
-FIELD_BOOSTS = {"body": 1.0, "title": 0.7, "headings": 0.3, "path": 0.1}
-"""How much a match in each field counts; measured on the development sets, docs/log.md."""
+_REPEATED = {"title": 3, "headings": 2, "path": 1}
+"""How often the terms of each are counted, beside those of the text once: one bag of terms, so
+that a term is weighed once, wherever it stands. Measured on the development sets, docs/log.md.
 
-_FIELDS = ("body", "headings", "title", "path")
-"""In the order of the schema on disk: another order is another schema."""
+Source: Robertson, Zaragoza and Taylor, "Simple BM25 Extension to Multiple Weighted Fields",
+2004.
+"""
 
-_ANALYZER = "english"
+_IDENTIFIER_WEIGHT = 0.6
+"""How much a match of a whole identifier counts, beside the matches of its words."""
+
+_TERMS, _IDENTIFIERS = "terms", "identifiers"
+_BY_SPACES = "by_spaces"
 META_LOCK = ".tantivy-meta.lock"
 """An empty file that tantivy leaves beside an index whenever it opens one."""
 
@@ -37,30 +48,26 @@ _WRITER_LOCK = ".tantivy-writer.lock"
 _WRITER_HEAP = 64 << 20  # bytes; tantivy wants at least 15 MB for one thread
 
 
-def _analyzer() -> tantivy.TextAnalyzer:
-    return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(80))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-        .filter(tantivy.Filter.stemmer("english"))
-        .build()
-    )
-
-
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("chunk", fast=True)
     builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
-    for name in _FIELDS:
-        builder.add_text_field(name, tokenizer_name=_ANALYZER, index_option="freq")
+    builder.add_text_field("language", tokenizer_name="raw", index_option="basic")
+    for name in (_TERMS, _IDENTIFIERS):
+        builder.add_text_field(name, tokenizer_name=_BY_SPACES, index_option="freq")
     return builder.build()
 
 
 def _open(folder: Path) -> tantivy.Index:
     index = tantivy.Index(_schema(), path=os.fspath(folder), reuse=True)
-    index.register_tokenizer(_ANALYZER, _analyzer())
+    by_spaces = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+    index.register_tokenizer(_BY_SPACES, by_spaces)
     return index
+
+
+def version_of(settings: Mapping[str, Any]) -> int:
+    """Which :data:`corpus.analysis.VERSION` a snapshot with these settings was written by."""
+    return int(settings.get("words", 1))
 
 
 class WordIndex:
@@ -74,30 +81,28 @@ class WordIndex:
         self._index = _open(folder)
         self._index.config_reader("manual")
         self._searcher = self._index.searcher()
-        self._analyzer = _analyzer()
         self._schema = self._index.schema
+        self._languages = tuple(one for one in LANGUAGES if self._has(one)) or (DEFAULT,)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
     def search(self, text: str, k: int) -> tuple[ChunkIds, Vectors]:
-        """Find the ``k`` chunks that share the rarest words with ``text``, best first.
+        """Find the ``k`` chunks that share the rarest terms with ``text``, best first.
 
         No query syntax: every character of a question is text. Equal scores are ordered by
         chunk id.
 
         :return: chunk ids (m,) and BM25 scores (m,), float32, m <= k.
         """
-        terms = list(dict.fromkeys(self._analyzer.analyze(text)))
-        if not terms or not len(self):
+        terms = analyse_question(text, self._languages)
+        if not terms.words or not len(self):
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        query = tantivy.Query.boolean_query(
-            [
-                (tantivy.Occur.Should, self._weighted(field, term, boost))
-                for term in terms
-                for field, boost in FIELD_BOOSTS.items()
-            ]
-        )
+        clauses = [self._clause(_TERMS, term) for term in terms.words]
+        for term in terms.identifiers:
+            whole = self._clause(_IDENTIFIERS, term)
+            clauses.append(tantivy.Query.boost_query(whole, _IDENTIFIER_WEIGHT))
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, one) for one in clauses])
         return ranking.first(lambda depth: self._found(query, depth), k, len(self))
 
     def _found(self, query: tantivy.Query, depth: int) -> tuple[ChunkIds, Vectors]:
@@ -106,9 +111,12 @@ class WordIndex:
         ids = np.array(self._searcher.fast_field_values("chunk", addresses), np.int64)
         return ids, np.array([score for score, _ in hits], np.float32)
 
-    def _weighted(self, field: str, term: str, boost: float) -> tantivy.Query:
-        query = tantivy.Query.term_query(self._schema, field, term, index_option="freq")
-        return query if boost == 1.0 else tantivy.Query.boost_query(query, boost)
+    def _clause(self, field: str, term: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, field, term, index_option="freq")
+
+    def _has(self, language: str) -> bool:
+        query = tantivy.Query.term_query(self._schema, "language", language, index_option="basic")
+        return bool(self._searcher.search(query, limit=1, count=False).hits)
 
 
 class WordIndexBuilder:
@@ -130,18 +138,26 @@ class WordIndexBuilder:
         except ValueError as error:
             raise OSError(f"the word index could not be begun: {error}") from error
 
-    def add(self, chunk: Chunk) -> None:
-        """Index one chunk."""
-        document = tantivy.Document(
-            chunk=chunk.id,
-            document=_document_key(chunk.document_id),
-            body=chunk.text,
-            headings=" ".join(chunk.headings),
-            title=chunk.title,
-            path=chunk.document_id,
-        )
+    def add(self, document: Document, chunks: Iterable[Chunk]) -> None:
+        """Index the chunks of a document, in the language that the document is written in.
+
+        :raises OSError: when the disk refuses.
+        """
+        language = language_of(document.text)
+        around = [document.title] * _REPEATED["title"] + [document.id] * _REPEATED["path"]
         try:
-            self._writer.add_document(document)
+            for chunk in chunks:
+                headings = list(chunk.headings) * _REPEATED["headings"]
+                terms = analyse("\n".join([chunk.text, *around, *headings]), language)
+                self._writer.add_document(
+                    tantivy.Document(
+                        chunk=chunk.id,
+                        document=_document_key(document.id),
+                        language=language,
+                        terms=" ".join(terms.words),
+                        identifiers=" ".join(terms.identifiers),
+                    )
+                )
         except ValueError as error:  # its thread ended: the disk refused
             raise OSError(f"the word index could not be written: {error}") from error
 

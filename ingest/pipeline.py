@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from corpus import ledger
+from corpus import analysis, ledger
 from corpus import roots as stored
 from corpus.embedding import Encoder
 from corpus.errors import GuardRefused, NoSnapshot, NothingToIngest
@@ -57,6 +57,7 @@ def reading_settings(settings: Settings) -> dict[str, Any]:
         "chunking": settings.chunking.model_dump(),
         "chunker": chunker.VERSION,
         "readers": dict(readers.VERSION),
+        "words": analysis.VERSION,
     }
 
 

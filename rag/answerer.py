@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from corpus.embedding import Encoder
 from corpus.errors import BadRequest, EngineFailed
+from corpus.legibility import legibility
 from corpus.settings import RetrievalSettings
 from corpus.snapshot import Snapshot
 from corpus.types import Hit, Mode, Query
@@ -219,7 +220,8 @@ class Answerer:
         vector = None if mode is Mode.WORDS else self._encoder.encode_query(text)
         watch.lap("embed")
         settings = self._retrieval
-        query = Query(text, vector, k, mode, settings.candidates, settings.dense_weight)
+        weight = settings.dense_weight * legibility(text, self._encoder.tokens)
+        query = Query(text, vector, k, mode, settings.candidates, weight)
         hits = snapshot.search(query)
         watch.lap("search")
         return hits

@@ -1,7 +1,7 @@
 """Words of a text as terms: folded, stemmed, without what every sentence has.
 
-The same folding and stemming as the word index, so that what found a passage is what is
-found again in its sentences. Scripts without spaces become pairs of characters. Stemming
+Stemmed as the word index stems English, so that what found a passage is mostly what is found
+again in its sentences. Scripts without spaces become pairs of characters. Stemming
 is English; words of other languages mostly pass through as they are.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import Stemmer
+from corpus.stemming import stem
 
 _UNSPACED = "぀-ヿ㐀-鿿"  # kana and Han
 _WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
@@ -29,19 +29,20 @@ PLAIN_WORDS = frozenset(_PLAIN.split())
 
 
 class Terms:
-    """Turns text into terms. Cheap to make; not to be shared between threads."""
-
-    def __init__(self) -> None:
-        self._stemmer = Stemmer.Stemmer("english")
+    """Turns text into terms."""
 
     def all(self, text: str) -> list[str]:
         """Every term, in order of appearance."""
-        return list(self._stemmer.stemWords(_words(text)))
+        return _stems(_words(text))
 
     def telling(self, text: str) -> list[str]:
         """The terms of the words that are not plain, in order; all where all are plain."""
         words = _words(text)
-        return list(self._stemmer.stemWords([w for w in words if w not in PLAIN_WORDS] or words))
+        return _stems([word for word in words if word not in PLAIN_WORDS] or words)
+
+
+def _stems(words: list[str]) -> list[str]:
+    return [stem(word, "en") for word in words]
 
 
 def _words(text: str) -> list[str]:

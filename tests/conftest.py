@@ -39,6 +39,9 @@ class WordTokens:
     def boundaries(self, text: str) -> list[tuple[int, int]]:
         return [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
 
+    def pieces(self, text: str) -> tuple[int, int]:
+        return len(self.boundaries(text)), 0
+
 
 class WordHashEncoder:
     """Places texts by their words: texts that share words are near each other.

@@ -21,6 +21,7 @@ COMPOSITION_ROOT = "rag.commands."
 HOMES = {
     "faiss": ("corpus.vectors",),
     "tantivy": ("corpus.words",),
+    "Stemmer": ("corpus.stemming",),
     "sentence_transformers": ("corpus.encoders.transformer",),
     "torch": ("corpus.encoders.transformer", "corpus.encoders.compiling"),
     "transformers": ("corpus.encoders.transformer",),

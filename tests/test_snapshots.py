@@ -364,11 +364,8 @@ def test_repair_puts_aside_what_is_damaged_and_lets_the_newest_sound_one_answer(
     held = {path.name[:20] for path in (bench.store.path / "quarantine").iterdir()}
     assert held == {ids[0], ids[2]}
     assert rag("snapshots", "verify").code == 0
-    assert rag("ask", QUESTION, "--json").json["snapshot"] == {
-        **rag("ask", QUESTION, "--json").json["snapshot"],
-        "id": ids[1],
-        "problem": None,
-    }
+    answering = rag("ask", QUESTION, "--json").json["snapshot"]
+    assert (answering["id"], answering["problem"]) == (ids[1], None)
 
 
 def test_repair_says_so_when_nothing_is_left(rag: Rag, bench: Workbench, ids: list[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.types import Chunk
+from corpus.types import Chunk, Document
 from corpus.words import WordIndex, WordIndexBuilder
 from tests.conftest import tree
 
@@ -18,11 +18,16 @@ def chunk(number: int, text: str, document: str = "", title: str = "", *headings
     return Chunk(number, name, title, "txt", 0, len(text), text, headings)
 
 
+def add(builder: WordIndexBuilder, one: Chunk) -> None:
+    document = Document(one.document_id, one.document_id, one.title, one.text, one.format)
+    builder.add(document, [one])
+
+
 def build(folder: Path, *chunks: Chunk) -> WordIndex:
     folder.mkdir(parents=True)
     with WordIndexBuilder(folder, None) as builder:
         for one in chunks:
-            builder.add(one)
+            add(builder, one)
         builder.finish()
     return WordIndex(folder)
 
@@ -107,7 +112,7 @@ def test_an_empty_index_can_be_asked_and_grown(tmp_path: Path) -> None:
     names = [path.name for path in (tmp_path / "empty").iterdir()]
     (tmp_path / "next").mkdir()
     with WordIndexBuilder(tmp_path / "next", tmp_path / "empty", names) as builder:
-        builder.add(chunk(1, "something"))
+        add(builder, chunk(1, "something"))
         builder.finish()
 
     assert found(WordIndex(tmp_path / "next"), "something") == [1]
@@ -124,7 +129,7 @@ def test_a_child_index_leaves_its_parents_files_and_answers_as_they_were(tmp_pat
     with WordIndexBuilder(tmp_path / "child", tmp_path / "parent", names) as builder:
         for number in range(0, 30, 2):
             builder.remove(f"{number}.txt")
-        builder.add(chunk(99, "text about novelties", "99.txt"))
+        add(builder, chunk(99, "text about novelties", "99.txt"))
         new = builder.finish()
 
     child = WordIndex(tmp_path / "child")
@@ -150,7 +155,7 @@ def test_a_chunk_that_came_later_is_weighed_as_if_it_had_always_been_there(
     (tmp_path / "child").mkdir()
     names = [path.name for path in (tmp_path / "parent").iterdir() if ".lock" not in path.name]
     with WordIndexBuilder(tmp_path / "child", tmp_path / "parent", names) as builder:
-        builder.add(chunk(99, "common subject3", "99.txt"))
+        add(builder, chunk(99, "common subject3", "99.txt"))
         builder.finish()
 
     apart = WordIndex(tmp_path / "child")

@@ -31,6 +31,10 @@ class HashingTokens:
         """Where each word or mark begins and ends."""
         return [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
 
+    def pieces(self, text: str) -> tuple[int, int]:
+        """Words and marks; none is unknown."""
+        return len(self.boundaries(text)), 0
+
 
 class HashingEncoder:
     """See the module."""
