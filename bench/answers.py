@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import results, sets
-from bench.sets import Item
 from corpus.encoders.transformer import SentenceTransformerEncoder
-from corpus.snapshot import Snapshot
+from corpus.settings import load
 from corpus.store import Store
 from rag.answerer import Answerer
-from rag.answers import Answer, Outcome, Question
+from rag.answers import Question
 from rag.engines.extractive import ExtractiveEngine
+from rag.evaluation.answering import Answered, in_quotes, judged
+from rag.evaluation.locating import Gold, Locator
+from rag.evaluation.questions import Item
 from rag.live import LiveCorpus
 
 DEFAULT_SETS = ("squad2_dev", "clapnq_dev", "redis_docs_dev", sets.DEMO)
@@ -43,7 +45,7 @@ class Counts:
 
 def main(names: Sequence[str]) -> None:
     """Measure each set and print one table."""
-    encoder = SentenceTransformerEncoder(sets.load({}).embedding)
+    encoder = SentenceTransformerEncoder(load({}).embedding)
     measured = {name: summary(measure(name, encoder)) for name in names}
     columns = list(next(iter(measured.values())))
     rows = [
@@ -63,9 +65,10 @@ def measure(name: str, encoder: SentenceTransformerEncoder) -> Counts:
     live = LiveCorpus(Store(settings.store), encoder)
     answerer = Answerer(live, encoder, [ExtractiveEngine()], settings.retrieval)
     counts = Counts()
-    for item in sets.questions(name, snapshot.document):
-        answer = answerer.answer(Question(item.text, settings.answer.k))
-        _count(counts, item, answer, snapshot)
+    text_of = Locator(snapshot).text
+    for item, gold in sets.questions(name, snapshot):
+        answer = answerer.answer(Question(item.question, settings.answer.k))
+        _count(counts, item, gold, judged(item, gold, answer, (), text_of))
     return counts
 
 
@@ -83,33 +86,17 @@ def summary(counts: Counts) -> dict[str, float | int]:
     }
 
 
-def _count(counts: Counts, item: Item, answer: Answer, snapshot: Snapshot) -> None:
-    answered = answer.outcome is Outcome.ANSWERED
-    for citation in answer.citations:
-        document = snapshot.document(citation.document_id)
-        counts.quotes += 1
-        counts.exact_quotes += citation.quote == document.text[citation.start : citation.end]
-        counts.quoted_chars += len(citation.quote)
+def _count(counts: Counts, item: Item, gold: Sequence[Gold], one: Answered) -> None:
+    counts.quotes += len(one.citations)
+    counts.exact_quotes += sum(citation.exact for citation in one.citations)
+    counts.quoted_chars += sum(len(citation.quote) for citation in one.citations)
     if item.answerable:
         counts.answerable += 1
-        counts.answered += answered
-        counts.gold_quoted += _has_gold(item, answer)
+        counts.answered += one.status == "answered"
+        counts.gold_quoted += in_quotes(item, gold, one.citations)
     else:
         counts.unanswerable += 1
-        counts.abstained += not answered
-
-
-def _has_gold(item: Item, answer: Answer) -> bool:
-    """Whether a gold answer stands in a quote; without short answers, whether gold text does."""
-    short = [text for text in item.answers if len(text) <= 100]
-    if short:
-        quotes = [" ".join(citation.quote.split()).lower() for citation in answer.citations]
-        return any(" ".join(text.split()).lower() in quote for text in short for quote in quotes)
-    return any(
-        citation.document_id == document and citation.start < end and start < citation.end
-        for citation in answer.citations
-        for document, start, end in item.gold
-    )
+        counts.abstained += one.status == "abstained"
 
 
 if __name__ == "__main__":

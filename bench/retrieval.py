@@ -15,11 +15,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench import results, sets
-from bench.sets import Item, Span
 from corpus.encoders.questions import QuestionEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
+from corpus.settings import load
 from corpus.snapshot import Snapshot
 from corpus.types import Hit, Mode, Query, Vectors
+from rag.evaluation.locating import Gold
+from rag.evaluation.retrieval import Ranking, span_values
 
 DEFAULT_SETS = ("squad2_dev", "clapnq_dev", "redis_docs_dev", sets.DEMO)
 DEPTH = 100
@@ -28,7 +30,7 @@ RRF_K = 60
 
 def main(names: Sequence[str]) -> None:
     """Measure each set and print one table."""
-    encoder = SentenceTransformerEncoder(sets.load({}).embedding)
+    encoder = SentenceTransformerEncoder(load({}).embedding)
     measured = {name: measure(name, encoder) for name in names}
     rows = [
         [f"{name} {way}", *(f"{share:.3f}" for share in shares.values())]
@@ -42,28 +44,40 @@ def main(names: Sequence[str]) -> None:
 def measure(name: str, encoder: SentenceTransformerEncoder) -> dict[str, dict[str, float]]:
     """Shares of the answerable questions of a set, by way of searching and depth."""
     snapshot, settings = sets.open_store(name, encoder)
-    items = [one for one in sets.questions(name, snapshot.document) if one.answerable]
+    items = [one for one in sets.questions(name, snapshot) if one[0].answerable]
     compiled = QuestionEncoder(settings.embedding)
-    ways = ("dense", "words", "rank fusion", "mixture", "uncompiled")
-    ranks: dict[str, list[int]] = {way: [] for way in ways}
-    for item in items:
-        vector, uncompiled = compiled.encode_query(item.text), encoder.encode_query(item.text)
-        dense = _search(snapshot, item, vector, Mode.DENSE)
-        words = _search(snapshot, item, vector, Mode.WORDS)
-        ranks["dense"].append(_rank(dense, item.gold))
-        ranks["words"].append(_rank(words, item.gold))
-        ranks["rank fusion"].append(_rank(_reciprocal(dense, words), item.gold))
+    found: dict[str, list[Ranking]] = {
+        way: [] for way in ("dense", "words", "rank fusion", "mixture", "uncompiled")
+    }
+    for item, gold in items:
+        text = item.question
+        vector, uncompiled = compiled.encode_query(text), encoder.encode_query(text)
+        dense = _search(snapshot, text, vector, Mode.DENSE)
+        words = _search(snapshot, text, vector, Mode.WORDS)
+        found["dense"].append(_ranking(dense, gold))
+        found["words"].append(_ranking(words, gold))
+        found["rank fusion"].append(_ranking(_reciprocal(dense, words), gold))
         for way, one in (("mixture", vector), ("uncompiled", uncompiled)):
-            query = Query(item.text, one, 10, Mode.HYBRID, DEPTH, settings.retrieval.dense_weight)
-            ranks[way].append(_rank(snapshot.search(query), item.gold))
+            query = Query(text, one, 10, Mode.HYBRID, DEPTH, settings.retrieval.dense_weight)
+            found[way].append(_ranking(snapshot.search(query), gold))
+    return {way: _shares(rankings) for way, rankings in found.items()}
+
+
+def _shares(rankings: Sequence[Ranking]) -> dict[str, float]:
+    """Shares of the questions; one whose gold is not in the snapshot counts as a miss."""
+    values = span_values(rankings)
     return {
-        way: {f"hit@{k}": float(np.mean([rank <= k for rank in found])) for k in (1, 5, 10)}
-        for way, found in ranks.items()
+        name: float(np.mean([one.get(name, 0.0) for one in values]))
+        for name in ("hit@1", "hit@5", "hit@10")
     }
 
 
-def _search(snapshot: Snapshot, item: Item, vector: Vectors, mode: Mode) -> Sequence[Hit]:
-    return snapshot.search(Query(item.text, vector, DEPTH, mode))
+def _ranking(hits: Sequence[Hit], gold: Sequence[Gold]) -> Ranking:
+    return Ranking([hit.chunk for hit in hits], gold)
+
+
+def _search(snapshot: Snapshot, text: str, vector: Vectors, mode: Mode) -> Sequence[Hit]:
+    return snapshot.search(Query(text, vector, DEPTH, mode))
 
 
 def _reciprocal(*rankings: Sequence[Hit]) -> list[Hit]:
@@ -73,16 +87,6 @@ def _reciprocal(*rankings: Sequence[Hit]) -> list[Hit]:
         for hit in ranking:
             scores[hit.chunk.id] = scores.get(hit.chunk.id, 0.0) + 1 / (RRF_K + hit.rank)
     return [hits[chunk] for chunk in sorted(scores, key=lambda chunk: -scores[chunk])]
-
-
-def _rank(hits: Sequence[Hit], gold: Sequence[Span]) -> int:
-    """Place of the first hit that overlaps a gold span, from 1; beyond all when none does."""
-    for place, hit in enumerate(hits, start=1):
-        chunk = hit.chunk
-        for document, start, end in gold:
-            if chunk.document_id == document and chunk.start < end and start < chunk.end:
-                return place
-    return DEPTH + 1
 
 
 if __name__ == "__main__":

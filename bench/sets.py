@@ -5,12 +5,8 @@ The data is described in the README beside it; it is never copied into the proje
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.settings import Settings, load
@@ -19,24 +15,16 @@ from corpus.store import Store
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.runner import Runner
+from rag.evaluation.locating import Gold, Locator
+from rag.evaluation.questions import Item, read_questions
 
 PROJECT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("RAG_DATA", PROJECT.parent / "shared" / "data"))
 STORES = Path(os.environ.get("BENCH_STORES", PROJECT / "build" / "bench-stores"))
 DEMO = "demo"
 
-Span = tuple[str, int, int]
-"""Document, start, end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A question of a set."""
-
-    text: str
-    answers: tuple[str, ...]
-    answerable: bool
-    gold: tuple[Span, ...]  # a hit is good when it overlaps one of them
+MAX_QUESTION_CHARS = 100_000
+"""What is measured is not what the service lets through."""
 
 
 def folder_of(name: str) -> Path:
@@ -56,27 +44,9 @@ def open_store(name: str, encoder: SentenceTransformerEncoder) -> tuple[Snapshot
     return store.open(), settings
 
 
-def questions(name: str, document: Callable[[str], Any]) -> list[Item]:
-    """The questions of a set whose answerability is known.
-
-    :param document: gives the document of an id, to find quotes that come without offsets.
-    """
+def questions(name: str, snapshot: Snapshot) -> list[tuple[Item, tuple[Gold, ...]]]:
+    """The questions of a set whose answerability is known, each with its gold."""
     at = PROJECT / "tests" / "demo" if name == DEMO else DATA / name
-    lines = (at / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-    raw = [json.loads(line) for line in lines]
-    return [_item(one, document) for one in raw if one["answerable"] is not None]
-
-
-def _item(one: dict[str, Any], document: Callable[[str], Any]) -> Item:
-    if "paragraph" in one:
-        gold = [(one["paragraph"]["doc"], one["paragraph"]["start"], one["paragraph"]["end"])]
-    else:
-        gold = [_span(evidence, document) for evidence in one["evidence"]]
-    return Item(one["question"], tuple(one["answers"]), one["answerable"], tuple(gold))
-
-
-def _span(evidence: dict[str, Any], document: Callable[[str], Any]) -> Span:
-    if "start" in evidence:
-        return evidence["doc"], evidence["start"], evidence["end"]
-    start = document(evidence["doc"]).text.find(evidence["quote"])
-    return evidence["doc"], start, start + len(evidence["quote"])
+    locator = Locator(snapshot)
+    items = read_questions(at / "questions.jsonl", MAX_QUESTION_CHARS).items
+    return [(one, locator.locate(one)[0]) for one in items if one.answerable is not None]

@@ -30,6 +30,9 @@
     │       ├── EngineUnavailable   it is not there: starting, or down
     │       │   └── EngineBusy          its queue is full
     │       └── DeadlineExceeded    the time of the request was over
+    ├── EvaluationError          a measurement cannot be made
+    │   ├── BadEvaluationFile    a file of questions, judgements or results is not as expected
+    │   └── BelowGate            a measure is not what was asked of it
     └── ServiceError             the service cannot do what it was asked
         ├── CannotServe          the address cannot be had, or serving cannot go on
         ├── ModelUnusable        a model's files are missing, damaged, or of no known form
@@ -222,6 +225,18 @@ class EngineBusy(EngineUnavailable):
 
 class DeadlineExceeded(EngineFailed):
     """The time that the request was given is over."""
+
+
+class EvaluationError(RagError):
+    """A measurement cannot be made."""
+
+
+class BadEvaluationFile(EvaluationError):
+    """A file of questions, judgements or results is not as expected."""
+
+
+class BelowGate(EvaluationError):
+    """A measure is not what was asked of it."""
 
 
 class ServiceError(RagError):

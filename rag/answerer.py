@@ -7,12 +7,14 @@ first engine that needs nothing but the passages; the answer says so.
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from corpus.embedding import Encoder
 from corpus.errors import BadRequest, EngineFailed
@@ -33,7 +35,6 @@ from rag.answers import (
 )
 from rag.composing import Composer
 from rag.events import Asked, Degraded, Done, Event, Found, Meta
-from rag.live import LiveCorpus
 from rag.scope import Scope
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,16 @@ class Explanation:
     timings_ms: dict[str, float]
 
 
+class Corpus(Protocol):
+    """Where the snapshot that answers comes from; :class:`rag.live.LiveCorpus` keeps it."""
+
+    def get(self, wanted: str | None = None) -> Snapshot:
+        """The snapshot that answers, or the one that is asked for."""
+
+    def info(self, snapshot: Snapshot) -> SnapshotInfo:
+        """How an answer names the snapshot it rests on."""
+
+
 class Answerer:
     """Answers questions from a live corpus. Safe to share between threads.
 
@@ -74,7 +85,7 @@ class Answerer:
 
     def __init__(
         self,
-        live: LiveCorpus,
+        live: Corpus,
         encoder: Encoder,
         engines: Sequence[Engine],
         retrieval: RetrievalSettings,
@@ -89,6 +100,12 @@ class Answerer:
     def engines(self) -> Sequence[str]:
         """Names of the engines that can be asked for; the first is the default."""
         return list(self._engines)
+
+    def over(self, corpus: Corpus) -> Answerer:
+        """The same way of answering, over another corpus."""
+        other = copy.copy(self)
+        other._live = corpus
+        return other
 
     def search(
         self, text: str, k: int, mode: Mode = Mode.HYBRID, snapshot_name: str | None = None

@@ -1,7 +1,7 @@
 """The command ``rag``. Each sub-command is a file of ``rag/commands`` and loads only its own wing.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with failed files, 4 refused by a guard
-or because another process is writing, 130 interrupted.
+or because another process is writing, 5 refused by a quality gate, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from typing import NoReturn
 
 import click
 
-from corpus.errors import BadRequest, GuardRefused, RagError, SettingsError, StoreBusy
+from corpus.errors import (
+    BadEvaluationFile,
+    BadRequest,
+    BelowGate,
+    GuardRefused,
+    RagError,
+    SettingsError,
+    StoreBusy,
+)
 from rag import __version__
 
 COMMANDS = {
@@ -23,6 +31,7 @@ COMMANDS = {
     "ask": "Answer a question, with citations.",
     "explain": "What would be sent to the model, by part.",
     "search": "Find the passages that match a query.",
+    "eval": "Measure search and answers on questions of your own.",
     "serve": "Answer over HTTP.",
     "status": "What the store holds, and how its last runs ended.",
     "documents": "The ledger: every file that was seen, and its outcome.",
@@ -38,6 +47,8 @@ EXIT_CODES: dict[type[RagError], int] = {
     StoreBusy: 4,
     SettingsError: 2,
     BadRequest: 2,
+    BadEvaluationFile: 2,
+    BelowGate: 5,
     RagError: 1,
 }
 

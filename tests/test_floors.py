@@ -33,6 +33,7 @@ HOMES = {
     "flask": ("rag.api",),
     "werkzeug": ("rag.api",),
     "gunicorn": ("rag.server",),
+    "ir_measures": ("rag.evaluation.retrieval",),
     "vllm": (),
 }
 HEAVY = {*HOMES, "numpy", "pydantic", "sqlite3", "rich", "croniter"}
