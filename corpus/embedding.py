@@ -159,6 +159,17 @@ def model_folder(model: str) -> Path:
     """
     if model == PACKAGED_MODEL:
         return _packaged_folder()
+    try:
+        return named_folder(model)
+    except ModelUnavailable as error:
+        raise ModelUnavailable(f"{error}; the packaged one is {PACKAGED_MODEL}") from error
+
+
+def named_folder(model: str) -> Path:
+    """Where the files of a model are: a folder, or the hub's cache.
+
+    :raises ModelUnavailable: when they are nowhere to be found.
+    """
     folder = Path(model)
     return folder if folder.is_dir() else _hub_folder(model)
 
@@ -182,8 +193,8 @@ def _hub_folder(model: str) -> Path:
         return Path(snapshot_download(model, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelUnavailable(
-            f"the embedding model {model!r} is neither the packaged {PACKAGED_MODEL}, nor a "
-            f"folder, nor to be had from the model hub ({type(error).__name__}: {error})"
+            f"the model {model!r} is neither a folder nor to be had from the model hub "
+            f"({type(error).__name__}: {' '.join(str(error).split())})"
         ) from error
 
 

@@ -130,12 +130,25 @@ class RetrievalSettings(Section):
         description="Share of the dense score in the fused score; the rest is words. Less of it "
         "counts for a question in a language that the embedding model cannot read.",
     )
+    reranker: str = Field(
+        "",
+        description="A sentence-transformers CrossEncoder that puts the best hits into a better "
+        "order: a folder or a hub id. Empty: none.",
+    )
+    rerank_depth: Annotated[int, Field(ge=1, le=1000)] = Field(
+        32, description="Hits that the reranker scores, the best first."
+    )
+    rerank_budget_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
+        500,
+        description="Time that reranking may take a question; hits that are not scored in it "
+        "stay below those that are. Milliseconds.",
+    )
 
 
 class AnswerSettings(Section):
     """How an answer is made."""
 
-    k: Annotated[int, Field(ge=1, le=100)] = Field(8, description="Chunks retrieved per question.")
+    k: Annotated[int, Field(ge=1, le=100)] = Field(8, description="Passages shown per question.")
     engine: str = Field("extractive", description="The engine used when a request names none.")
     max_quotes: Annotated[int, Field(ge=1, le=10)] = Field(
         3, description="Sentences an extractive answer quotes at most."

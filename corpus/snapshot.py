@@ -141,6 +141,18 @@ class Snapshot:
                     return document
         raise UnknownDocument(document_id)
 
+    def span(self, document_id: str, start: int, end: int) -> str:
+        """``document(document_id).text[start:end]``, without the rest being read.
+
+        :raises UnknownDocument: when this snapshot has none of that id.
+        """
+        for removed, segment in zip(self._removed, self._segments, strict=True):
+            if document_id not in removed:
+                text = segment.texts.span(document_id, start, end)
+                if text is not None:
+                    return text
+        raise UnknownDocument(document_id)
+
     def chunks_of(self, document_id: str) -> list[Chunk]:
         """The chunks of a document in reading order.
 

@@ -160,6 +160,14 @@ class Texts:
             return Document(id_, source, title, text, format_, json.loads(metadata))
         return None
 
+    def span(self, document_id: str, start: int, end: int) -> str | None:
+        """Characters of the document of that id, or None."""
+        rows = self._rows(
+            "SELECT substr(text, ? + 1, ? - ?) FROM documents WHERE id = ?",
+            (start, end, start, document_id),
+        )
+        return next((text for (text,) in rows), None)
+
     def digests(self) -> Iterator[tuple[str, str, str, str]]:
         """Every document as (id, source, title, digest), in the order of writing."""
         yield from self._rows("SELECT id, source, title, digest FROM documents ORDER BY ordinal")

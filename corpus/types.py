@@ -82,6 +82,7 @@ class Scores:
     dense: float | None  # cosine, in [-1, 1]
     words: float | None  # BM25, unbounded, comparable within one query only
     fused: float | None  # in [0, 1]; None where only one of the two searches was asked for
+    rerank: float | None = None  # logit of the cross-encoder, comparable within one query only
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Hit:
     score: float  # the score of the mode that was asked for
     chunk: Chunk
     scores: Scores
+    fused_rank: int | None = None  # before it was reranked; None: it was not
 
 
 class Status(StrEnum):

@@ -11,7 +11,7 @@ import copy
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -35,10 +35,12 @@ from rag.answers import (
 )
 from rag.composing import Composer
 from rag.events import Asked, Degraded, Done, Event, Found, Meta
+from rag.reranking import Reranker, Reranking
 from rag.scope import Scope
 
 log = logging.getLogger(__name__)
 
+_DEEPEST = 400  # hits that are looked through for passages
 _CONDENSE_S = 5.0  # for rewriting a question; it is searched for with more words otherwise
 
 
@@ -48,7 +50,8 @@ class SearchResult:
 
     snapshot: SnapshotInfo
     hits: tuple[Hit, ...]
-    timings_ms: dict[str, float]  # embed, search, total
+    timings_ms: dict[str, float]  # embed, search, total; rerank where there is a reranker
+    rerank: Reranking | None = None  # None: there is no reranker, or the mode is not hybrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,17 @@ class Explanation:
     dropped: tuple[Dropped, ...]
     prepared: Prepared
     timings_ms: dict[str, float]
+    rerank: Reranking | None = None  # None: there is no reranker
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What a question found."""
+
+    hits: tuple[Hit, ...]  # all that were looked at
+    passages: tuple[Passage, ...]
+    left: tuple[Dropped, ...]  # hits that are in no passage
+    rerank: Reranking | None
 
 
 class Corpus(Protocol):
@@ -81,20 +95,28 @@ class Answerer:
 
     :param engines: by name; the first is the default.
     :param fallback: the name of the engine that stands in for others; it prompts no model.
+    :param reranker: puts the best hits into a better order; None leaves them as found.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is put together from
         self,
         live: Corpus,
         encoder: Encoder,
         engines: Sequence[Engine],
         retrieval: RetrievalSettings,
         fallback: str = "extractive",
+        reranker: Reranker | None = None,
     ) -> None:
         self._live, self._encoder = live, encoder
         self._engines: Mapping[str, Engine] = {engine.name: engine for engine in engines}
         self._retrieval = retrieval
         self._fallback = self._engines.get(fallback)
+        self._reranker = reranker
+
+    def warm_up(self) -> None:
+        """Load what the first question would have to wait for."""
+        if self._reranker is not None:
+            self._reranker.warm_up()
 
     @property
     def engines(self) -> Sequence[str]:
@@ -117,8 +139,8 @@ class Answerer:
         """
         snapshot = self._live.get(snapshot_name)
         watch = _Watch()
-        hits = self._search(snapshot, text, k, mode, watch)
-        return SearchResult(self._live.info(snapshot), hits, watch.laps())
+        hits, rerank = self._ranked(snapshot, Query(text, None, k, mode), watch)
+        return SearchResult(self._live.info(snapshot), hits[:k], watch.laps(), rerank=rerank)
 
     def answer(
         self, question: Question, engine: str | None = None, scope: Scope | None = None
@@ -140,20 +162,20 @@ class Answerer:
         chosen, watch = self._engine(engine), _Watch()
         snapshot = self._live.get(question.snapshot)
         query = self._query(question, chosen, scope or Scope(), watch)
-        hits = self._search(snapshot, query, question.k, Mode.HYBRID, watch)
-        shown, dropped = passaging.build(hits)
-        prepared = chosen.prepare(_as_asked(question, query, chosen), shown)
+        found = self._find(snapshot, Query(query, None, question.k), watch)
+        prepared = chosen.prepare(_as_asked(question, query, chosen), found.passages)
         watch.lap("prompt")
         return Explanation(
             chosen.name,
             chosen.model,
             self._live.info(snapshot),
             query,
-            hits,
+            found.hits,
             prepared.shown,
-            (*dropped, *prepared.dropped),
+            (*found.left, *prepared.dropped),
             prepared,
             watch.laps(),
+            rerank=found.rerank,
         )
 
     def stream(
@@ -182,24 +204,23 @@ class Answerer:
         query = self._query(question, chosen, scope, watch)
         if query != question.text:
             yield Asked(query)
-        hits = self._search(snapshot, query, question.k, Mode.HYBRID, watch)
-        found, repeated = passaging.build(hits)
-        composer = Composer(meta, question, query, hits, repeated)
+        found = self._find(snapshot, Query(query, None, question.k), watch)
+        composer = Composer(meta, question, query, found.hits, found.left)
         try:
-            prepared = chosen.prepare(_as_asked(question, query, chosen), found)
+            prepared = chosen.prepare(_as_asked(question, query, chosen), found.passages)
             yield Found(prepared.shown)
             yield from composer.compose(prepared, scope)
         except EngineFailed as error:
             stand_in = self._stand_in(chosen, error, said=shows and composer.has_said)
             if not composer.shown:
-                yield Found(found)
+                yield Found(found.passages)
             yield Degraded(stand_in.name, str(error))
             composer.stand_in(stand_in.name, str(error))
             asked = _as_asked(question, query, stand_in)
-            again = stand_in.prepare(asked, composer.shown or found)
+            again = stand_in.prepare(asked, composer.shown or found.passages)
             yield from composer.compose(again, Scope())
         watch.lap("generate")
-        yield Done(composer.answer(watch.laps()))
+        yield Done(replace(composer.answer(watch.laps()), rerank=found.rerank))
 
     def _stand_in(self, chosen: Engine, error: EngineFailed, *, said: bool) -> Engine:
         """The engine that answers in place of a broken one, as long as nothing was said.
@@ -231,17 +252,54 @@ class Answerer:
             )
         return self._engines[name]
 
-    def _search(
-        self, snapshot: Snapshot, text: str, k: int, mode: Mode, watch: _Watch
-    ) -> tuple[Hit, ...]:
-        vector = None if mode is Mode.WORDS else self._encoder.encode_query(text)
+    def _find(self, snapshot: Snapshot, wanted: Query, watch: _Watch) -> _Finding:
+        """Search, and choose passages; deeper where too many hits say the same."""
+        k, asked = wanted.k, wanted.text
+        more = replace(wanted, k=k + k // 2 + 2)
+        hits, rerank = self._ranked(snapshot, more, watch)
+        passages, left = passaging.build(hits, k, asked=asked, between=snapshot.span)
+        while len(passages) < k and more.k <= len(hits) < _DEEPEST:
+            more = replace(wanted, k=min(4 * len(hits), _DEEPEST))
+            hits = _followed(hits, self._search(snapshot, more, watch))
+            passages, left = passaging.build(hits, k, asked=asked, between=snapshot.span)
+        looked_at = sum(len(one.hits) for one in passages) + len(left)
+        most = max(looked_at, rerank.candidates if rerank else 0)
+        return _Finding(hits[:most], passages, left, rerank)
+
+    def _ranked(
+        self, snapshot: Snapshot, wanted: Query, watch: _Watch
+    ) -> tuple[tuple[Hit, ...], Reranking | None]:
+        """Search, and rerank where there is a reranker: as many hits as wanted, or more."""
+        if self._reranker is None or wanted.mode is not Mode.HYBRID:
+            return self._search(snapshot, wanted, watch), None
+        deep = replace(wanted, k=max(wanted.k, self._reranker.depth))
+        found = self._search(snapshot, deep, watch)
+        hits, told = self._reranker.rerank(wanted.text, found)
+        watch.lap("rerank")
+        return hits, told
+
+    def _search(self, snapshot: Snapshot, wanted: Query, watch: _Watch) -> tuple[Hit, ...]:
+        """Search, with the vector of the text and what the settings say."""
+        embeds = wanted.mode is not Mode.WORDS
+        vector = self._encoder.encode_query(wanted.text) if embeds else None
         watch.lap("embed")
         settings = self._retrieval
-        weight = settings.dense_weight * legibility(text, self._encoder.tokens)
-        query = Query(text, vector, k, mode, settings.candidates, weight)
+        query = replace(
+            wanted,
+            vector=vector,
+            candidates=settings.candidates,
+            dense_weight=settings.dense_weight * legibility(wanted.text, self._encoder.tokens),
+        )
         hits = snapshot.search(query)
         watch.lap("search")
         return hits
+
+
+def _followed(hits: tuple[Hit, ...], deeper: Iterable[Hit]) -> tuple[Hit, ...]:
+    """Hits, and after them those that only a deeper search has."""
+    known = {hit.chunk.id for hit in hits}
+    more = [hit for hit in deeper if hit.chunk.id not in known]
+    return hits + tuple(replace(hit, rank=len(hits) + at) for at, hit in enumerate(more, start=1))
 
 
 def _as_asked(question: Question, query: str, engine: Engine) -> Question:
@@ -258,7 +316,8 @@ class _Watch:
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
-        self._laps[name] = round((now - self._last) * 1000, 3)
+        before = self._laps.get(name, 0.0)
+        self._laps[name] = round(before + (now - self._last) * 1000, 3)
         self._last = now
 
     def laps(self) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from corpus.types import Chunk, Hit, Scores
 from rag.prompt.types import Prompt, Stops
+from rag.reranking import Reranking
 from rag.scope import Scope
 
 
@@ -52,7 +53,7 @@ class Question:
     """What the caller asks, and how it shall be answered."""
 
     text: str
-    k: int  # chunks retrieved
+    k: int  # passages shown at most
     history: tuple[Turn, ...] = ()  # oldest first
     sampling: Sampling = Sampling()
     style: Style | None = None  # None: the setting's
@@ -72,13 +73,14 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A hit as it is shown to an engine: numbered, its sentences numbered within it."""
+    """A hit, or neighbours as one, as an engine is shown them: numbered, with its sentences."""
 
     number: int  # from 1, by rank
     chunk: Chunk
     score: float  # fused score of the hit
     scores: Scores
     sentences: tuple[Sentence, ...]
+    hits: tuple[Hit, ...] = ()  # it shows, best first; several where neighbours were put together
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,3 +274,4 @@ class Answer:
     uncited: tuple[tuple[int, int], ...] = ()  # sentences without citation, spans of ``text``
     unknown_citations: int = 0  # markers that named nothing that was shown
     withheld: int = 0  # sentences that ``strict`` kept back
+    rerank: Reranking | None = None  # what became of the hits; None: there is no reranker

@@ -102,7 +102,8 @@ def confidence(question: str, passages: Sequence[Passage], best: Candidate) -> f
 
     :param best: the first of :func:`candidates`.
     """
-    cosines = [p.scores.dense for p in passages if p.scores.dense is not None]
+    scores = (one.scores for p in passages for one in p.hits or (p,))
+    cosines = [one.dense for one in scores if one.dense is not None]
     odds = (
         _INTERCEPT
         + _CONTEXT * best.context
@@ -129,6 +130,15 @@ def _unknown_names(question: str, passages: Iterable[Passage]) -> float:
         chunk = passage.chunk
         known.update(terms.all("\n".join((chunk.title, *chunk.headings, chunk.text))))
     return len(names - known) / len(names)
+
+
+def _score(passage: Passage, row: int) -> float:
+    """The score of the hit that a sentence begins in."""
+    if len(passage.hits) < 2:
+        return passage.score
+    start = passage.sentences[row].start
+    within = (hit for hit in passage.hits if hit.chunk.start <= start < hit.chunk.end)
+    return next((hit.score for hit in within), passage.score)
 
 
 def _read(terms: Terms, plain: Set[str], passage: Passage) -> _Read:
@@ -162,7 +172,7 @@ def _candidate(asked: _Asked, read: _Read, at: int, row: int) -> Candidate:
         "above": asked.weight(above - here),
         "pairs": len(asked.pairs.intersection(pairwise(telling))) / max(1, len(asked.pairs)),
         "fits": float(holds(asked.kind, text, asked.words)),
-        "passage": read.passage.score,
+        "passage": _score(read.passage, row),
         "ballast": min(len(set(telling) - asked.weights.keys()), 10) / 10,
         "asks": float(text.rstrip(_CLOSERS).endswith(("?", "？", "؟"))),
     }

@@ -1,51 +1,137 @@
 """From hits to passages: what an engine is shown, numbered, sentence by sentence.
 
-Hits whose spans overlap within a document would be shown twice; only the better one is.
+Nothing is shown twice: of hits that overlap within a document, and of near duplicates
+(:mod:`rag.duplicates`), the better one is shown, and its place goes to the next hit.
+Neighbours are shown as one passage (:mod:`rag.neighbours`), in the place of the better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from corpus.sentences import sentence_spans
 from corpus.types import Chunk, Hit
 from rag.answers import Dropped, Passage, Sentence
+from rag.duplicates import Text, asked_words, repeats
+from rag.neighbours import Between, Group, alone, contains, joined, overlap
 
 
-def build(hits: Iterable[Hit]) -> tuple[tuple[Passage, ...], tuple[Dropped, ...]]:
+def build(
+    hits: Iterable[Hit],
+    k: int | None = None,
+    *,
+    asked: str = "",
+    between: Between | None = None,
+) -> tuple[tuple[Passage, ...], tuple[Dropped, ...]]:
     """Number the hits that say something new, best first.
 
-    :return: the passages, and the hits that are none, with the reason.
+    :param k: passages at most; hits after the last of them are not looked at.
+    :param asked: the question: what it asks for tells near duplicates apart.
+    :param between: reads documents, to put neighbours together; without it they stay apart.
+    :return: the passages, and the hits that are in none, with the reason.
     """
-    kept: list[Hit] = []
-    dropped: list[Dropped] = []
+    choice = _Choice(asked, between)
     for hit in hits:
-        chunk = hit.chunk
-        reasons = (_repeats(chunk, other.chunk, at) for at, other in enumerate(kept, start=1))
-        if reason := next(filter(None, reasons), ""):
-            dropped.append(Dropped(chunk.document_id, chunk.start, chunk.end, reason))
-        else:
-            kept.append(hit)
-    shown = tuple(_passage(number, hit) for number, hit in enumerate(kept, start=1))
-    return shown, tuple(dropped)
+        if k is not None and len(choice) >= k:
+            break
+        choice.take(hit)
+    shown = tuple(_passage(number, one) for number, one in enumerate(choice.groups, start=1))
+    return shown, choice.dropped()
 
 
-def _repeats(one: Chunk, other: Chunk, number: int) -> str:
-    """Why a chunk says nothing that a passage does not say; empty where it does."""
-    if one.document_id != other.document_id:
-        return f"the same text as passage {number}" if one.text == other.text else ""
-    overlap = one.start < other.end and other.start < one.end
-    return f"overlaps passage {number}" if overlap else ""
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A hit that is not shown, because of another that is."""
+
+    hit: Hit
+    how: str
+    because: Hit
 
 
-def _passage(number: int, hit: Hit) -> Passage:
-    chunk = hit.chunk
+class _Choice:
+    """Takes hits, best first, and keeps what they come to."""
+
+    def __init__(self, asked: str, between: Between | None) -> None:
+        self._asked, self._between = asked_words(asked), between
+        self._texts: list[tuple[Text, Hit]] = []  # of all that is shown
+        self._left: list[_Left] = []
+        self._groups: dict[int, Group] = {}  # by the rank of the best, in that order
+
+    @property
+    def groups(self) -> list[Group]:
+        """What is shown, best first."""
+        return list(self._groups.values())
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def take(self, hit: Hit) -> None:
+        """Show a hit, alone or with its neighbours, or leave it out."""
+        document = hit.chunk.document_id
+        beside = [one for one in self._groups.values() if one.chunk.document_id == document]
+        group = self._join(hit, beside)
+        text = Text(hit.chunk)
+        if left := _covered(hit, group, beside) or self._repeated(hit, text):
+            self._left.append(left)
+            return
+        self._texts.append((text, hit))
+        self._groups[group.best.rank] = group  # where it has neighbours, their place is taken
+        for other in group.hits[1:]:
+            self._groups.pop(other.rank, None)
+
+    def _join(self, hit: Hit, beside: Iterable[Group]) -> Group:
+        """A hit with those of its neighbours that there is room for, the best first."""
+        group = alone(hit)
+        if self._between is not None:
+            for other in beside:
+                group = joined(group, other, self._between) or group
+        return group
+
+    def _repeated(self, hit: Hit, text: Text) -> _Left | None:
+        """Why it need not be shown: another one says it."""
+        for old, other in self._texts:
+            how = repeats(text, old, self._asked)
+            if how and not overlap(hit.chunk, other.chunk):
+                return _Left(hit, how, other)
+        return None
+
+    def dropped(self) -> tuple[Dropped, ...]:
+        """What was left out, best first, with the passage because of which it was."""
+        numbers = {
+            hit.rank: number
+            for number, group in enumerate(self.groups, start=1)
+            for hit in group.hits
+        }
+        return tuple(
+            Dropped(
+                left.hit.chunk.document_id,
+                left.hit.chunk.start,
+                left.hit.chunk.end,
+                f"{left.how} passage {numbers[left.because.rank]}",
+            )
+            for left in self._left
+        )
+
+
+def _covered(hit: Hit, group: Group, beside: Iterable[Group]) -> _Left | None:
+    """Why a hit must not be shown: some of its characters are, and it cannot be joined."""
+    for one in beside:
+        if overlap(one.chunk, group.chunk):
+            apart = all(one.best is not other for other in group.hits)
+            if apart or contains(one.chunk, hit.chunk):
+                return _Left(hit, "overlaps", one.best)
+    return None
+
+
+def _passage(number: int, group: Group) -> Passage:
+    chunk, best = group.chunk, group.best
     sentences = tuple(
         Sentence(chunk.start + start, chunk.start + end, chunk.text[start:end])
         for start, end in sentence_spans(chunk.text)
         if not _is_heading(chunk, chunk.text[start:end])
     )
-    return Passage(number, chunk, hit.score, hit.scores, sentences)
+    return Passage(number, chunk, best.score, best.scores, sentences, group.hits)
 
 
 def _is_heading(chunk: Chunk, sentence: str) -> bool:

@@ -43,7 +43,7 @@ class ExplainRequest(Body):
     """What `/v1/explain` takes: what `/v1/ask` takes, but for the form of the answer."""
 
     question: str = Field(description="What is asked.")
-    k: K | None = Field(None, description="Passages to retrieve; the setting answer.k by default.")
+    k: K | None = Field(None, description="Passages to show; the setting answer.k by default.")
     engine: str | None = Field(None, description="The engine; the setting answer.engine by default")
     history: list[TurnBody] = Field([], description="What was said before, oldest first.")
     style: Annotated[Style | None, Field(strict=False)] = Field(

@@ -47,6 +47,7 @@ def start(
     if generation is not None:
         generation.start()
     live.poll()
+    answerer.warm_up()
     watcher = Watcher(live)
     watcher.start()
     if schedule is not None:

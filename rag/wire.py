@@ -6,6 +6,7 @@ nor Flask. Fields are only ever added here: clients hold on to them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from corpus.types import Chunk, Hit, Scores
@@ -13,6 +14,7 @@ from rag.answers import Answer, Citation, Dropped, Passage, Sent, SnapshotInfo
 
 if TYPE_CHECKING:
     from rag.answerer import Explanation, SearchResult
+    from rag.reranking import Reranking
 
 Json = dict[str, Any]
 
@@ -45,6 +47,7 @@ def answer_json(answer: Answer) -> Json:
         ],
         "unknown_citations": answer.unknown_citations,
         "withheld": answer.withheld,
+        **_rerank_json(answer.rerank),
         "timings_ms": _rounded(answer.timings_ms),
     }
 
@@ -54,6 +57,7 @@ def search_json(result: SearchResult) -> Json:
     return {
         "snapshot": snapshot_json(result.snapshot),
         "hits": [hit_json(hit) for hit in result.hits],
+        **_rerank_json(result.rerank),
         "timings_ms": _rounded(result.timings_ms),
     }
 
@@ -95,6 +99,7 @@ def explanation_json(explanation: Explanation) -> Json:
         "snapshot": snapshot_json(explanation.snapshot),
         "query": explanation.query,
         "candidates": _candidates(explanation),
+        **_rerank_json(explanation.rerank),
         **_sent_json(explanation.prepared.sent),
         "timings_ms": _rounded(explanation.timings_ms),
     }
@@ -102,16 +107,41 @@ def explanation_json(explanation: Explanation) -> Json:
 
 def _candidates(explanation: Explanation) -> list[Json]:
     """Every hit and what became of it."""
-    numbers = {one.chunk.id: one.number for one in explanation.shown}
-    reasons = {(one.document_id, one.start, one.end): one.reason for one in explanation.dropped}
-    return [
-        {
-            **hit_json(hit),
-            "passage": numbers.get(hit.chunk.id),
-            "dropped": reasons.get((hit.chunk.document_id, hit.chunk.start, hit.chunk.end)),
+    shown = {part.chunk.id: one for one in explanation.shown for part in one.hits}
+    return [_candidate(hit, shown.get(hit.chunk.id), explanation) for hit in explanation.hits]
+
+
+def _candidate(hit: Hit, passage: Passage | None, explanation: Explanation) -> Json:
+    if passage is None:
+        return {**hit_json(hit), "passage": None, "dropped": _reason(hit, explanation.dropped)}
+    others = [part.rank for part in passage.hits if part.chunk.id != hit.chunk.id]
+    together = {"together_with": others} if others else {}
+    return {**hit_json(hit), "passage": passage.number, "dropped": None, **together}
+
+
+def _reason(hit: Hit, dropped: Sequence[Dropped]) -> str:
+    """Why a hit is not shown: for itself, or with the passage that it was part of."""
+    chunk = hit.chunk
+    same = [one for one in dropped if one.document_id == chunk.document_id]
+    own = (one.reason for one in same if (one.start, one.end) == (chunk.start, chunk.end))
+    whole = (one.reason for one in same if one.start <= chunk.start and chunk.end <= one.end)
+    return next(own, None) or next(whole, None) or "as many passages as were asked for stand before"
+
+
+def _rerank_json(rerank: Reranking | None) -> Json:
+    """What became of the hits, where there is a reranker."""
+    if rerank is None:
+        return {}
+    return {
+        "rerank": {
+            "model": rerank.model,
+            "candidates": rerank.candidates,
+            "scored": rerank.scored,
+            "ended_by_budget": rerank.ended_by_budget,
+            "ms": rerank.ms,
+            "note": rerank.note or None,
         }
-        for hit in explanation.hits
-    ]
+    }
 
 
 def _sent_json(sent: Sent | None) -> Json:
@@ -161,6 +191,7 @@ def hit_json(hit: Hit) -> Json:
     """A hit with every score it has."""
     return {
         "rank": hit.rank,
+        **({} if hit.fused_rank is None else {"fused_rank": hit.fused_rank}),
         "score": hit.score,
         **_chunk_json(hit.chunk),
         "scores": _scores_json(hit.scores),
@@ -174,6 +205,19 @@ def passage_json(passage: Passage) -> Json:
         "score": passage.score,
         **_chunk_json(passage.chunk),
         "scores": _scores_json(passage.scores),
+        **_parts_json(passage),
+    }
+
+
+def _parts_json(passage: Passage) -> Json:
+    """The hits of a passage in reading order, where it shows several as one."""
+    if len(passage.hits) < 2:
+        return {}
+    parts = sorted(passage.hits, key=lambda hit: hit.chunk.start)
+    return {
+        "parts": [
+            {"rank": one.rank, "start": one.chunk.start, "end": one.chunk.end} for one in parts
+        ]
     }
 
 
@@ -203,7 +247,8 @@ def _closest_json(hit: Hit) -> Json:
 
 
 def _scores_json(scores: Scores) -> Json:
-    return {"dense": scores.dense, "words": scores.words, "fused": scores.fused}
+    rerank = {} if scores.rerank is None else {"rerank": scores.rerank}
+    return {"dense": scores.dense, "words": scores.words, "fused": scores.fused, **rerank}
 
 
 def _rounded(timings: dict[str, float]) -> dict[str, float]:

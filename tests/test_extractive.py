@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.sentences import sentence_spans
-from corpus.types import Chunk, Scores
+from corpus.types import Chunk, Hit, Scores
 from rag.answers import CANNOT_ANSWER, Cite, Passage, Piece, Question, Sentence
 from rag.engines.extractive import ExtractiveEngine, Quoting
-from rag.evidence import candidates
+from rag.evidence import candidates, confidence
+from rag.passages import build
 from rag.scope import Scope
 from rag.terms import PLAIN_WORDS
 
@@ -206,6 +207,34 @@ def test_a_sentence_found_in_two_documents_is_quoted_once() -> None:
 
     assert len(texts) == len(set(texts))
 
+
+def test_of_neighbours_shown_as_one_each_sentence_counts_by_the_hit_that_it_stands_in() -> None:
+    text = "The mast is 61 metres tall. The mast is 99 metres tall."
+    middle = text.index(" The")
+    hits = [
+        Hit(1, 0.9, Chunk(1, "a", "", "md", 0, middle, text[:middle], ()), Scores(0.3, 9, 0.9)),
+        Hit(2, 0.1, Chunk(2, "a", "", "md", middle + 1, 55, text[middle + 1 :], ()), _WEAK),
+    ]
+    (apart, joined) = (
+        build(hits, between=between)[0] for between in (None, lambda _, start, end: text[start:end])
+    )
+    assert (len(apart), len(joined)) == (2, 1)
+
+    scores = [
+        {passages[one.passage].sentences[one.sentence].text: one.score for one in ranked}
+        for passages in (apart, joined)
+        for ranked in [candidates("How tall is the mast?", passages)]
+    ]
+    sure = [
+        confidence("How tall?", passages, candidates("How tall?", passages)[0])
+        for passages in (apart, joined)
+    ]
+
+    assert scores[0] == scores[1]
+    assert sure[0] == sure[1]
+
+
+_WEAK = Scores(0.7, 1, 0.1)
 
 _ELSEWHERE = """
 from corpus.types import Chunk, Scores

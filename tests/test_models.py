@@ -622,6 +622,15 @@ def test_a_tokenizer_of_its_own_is_listed_and_needs_no_weights(tmp_path: Path) -
     assert not roles["tokenizer"].problem
 
 
+def test_a_reranker_is_listed_by_its_role_where_one_is_named(tmp_path: Path) -> None:
+    model = write(tmp_path / "cross", files(license="mit"))
+
+    entries = inventory(load({}, {"retrieval": {"reranker": str(model)}}))
+
+    assert [entry.use.role.value for entry in entries] == ["embedding", "reranker"]
+    assert model_json(entries[1])["licence"]["id"] == "mit"
+
+
 # ---------------------------------------------------------------- the lock
 
 

@@ -232,6 +232,8 @@ def test_a_removed_document_is_found_by_no_way_of_asking(bench: Workbench) -> No
     for look in (snapshot.document, snapshot.chunks_of):
         with pytest.raises(UnknownDocument, match=r"3\.md"):
             look("3.md")
+    with pytest.raises(UnknownDocument, match=r"3\.md"):
+        snapshot.span("3.md", 0, 1)
 
 
 def test_a_store_whose_last_root_was_removed_is_empty_and_can_be_filled_again(
@@ -257,6 +259,8 @@ def test_every_chunk_is_a_span_of_its_document_whatever_the_text(bench: Workbenc
         text = snapshot.document(name).text
         for chunk in snapshot.chunks_of(name):
             assert chunk.text == text[chunk.start : chunk.end]
+        for start in range(0, len(text), 7):
+            assert snapshot.span(name, start, start + 11) == text[start : start + 11]
 
 
 def test_a_snapshot_that_is_held_answers_threads_to_come_though_its_files_are_collected(

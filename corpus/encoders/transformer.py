@@ -78,24 +78,52 @@ def load_model(folder: Path, threads: int | None, **how: Any) -> Any:
     :param how: passed on to the weights' own class, such as ``dtype``.
     :raises ModelUnavailable: when it cannot be loaded.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    _quieten()
     import torch
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        return SentenceTransformer(
-            str(folder),
-            trust_remote_code=False,
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True, **how},
-        )
+        return SentenceTransformer(str(folder), **_SAFELY, model_kwargs={**_WEIGHTS, **how})
     except (OSError, ValueError, ImportError) as error:
         raise ModelUnavailable(f"the model in {folder} cannot be loaded: {error}") from error
+
+
+def load_cross_encoder(folder: Path) -> Any:
+    """Load a cross-encoder in the same way, float32. It scores with logits.
+
+    What its files say to do with the logits is a Python name to import, and changes no order:
+    it is not followed.
+
+    :raises ModelUnavailable: when it cannot be loaded.
+    """
+    _quieten()
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    try:
+        return CrossEncoder(
+            str(folder),
+            **_SAFELY,
+            model_kwargs={**_WEIGHTS, "dtype": "float32"},
+            activation_fn=torch.nn.Identity(),
+        )
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        raise ModelUnavailable(f"the model in {folder} cannot be loaded: {error}") from error
+
+
+_SAFELY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+_WEIGHTS: dict[str, Any] = {"use_safetensors": True}
+
+
+def _quieten() -> None:
+    """No bars and no advice while a model is loaded."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
 
 
 def _dtype() -> Any:

@@ -77,6 +77,8 @@ def _sources(answer: dict[str, Any]) -> str:
         lines.append(f"({answer['engine']}: {printable(answer['degraded_reason'])})")
     if answer["snapshot"]["problem"]:
         lines.append(f"({printable(answer['snapshot']['problem'])})")
+    if (answer.get("rerank") or {}).get("note"):
+        lines.append(f"({printable(answer['rerank']['note'])})")
     if answer["query"]:
         lines.append(f"(searched for: {printable(answer['query'])})")
     for citation in {one["marker"]: one for one in answer["citations"]}.values():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def asking_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options to a command, and hand them to it as the mapping ``asked``."""
 
-    @click.option("-k", type=int, help="Chunks to retrieve.")
+    @click.option("-k", type=int, help="Passages to show.")
     @click.option("--engine", metavar="NAME", help="extractive or vllm; default: extractive.")
     @click.option("--model", metavar="NAME", help="The model of vllm: a hub id or a folder.")
     @click.option("--vllm-url", multiple=True, metavar="URL", help="A vLLM server; repeatable.")

@@ -47,6 +47,7 @@ def _told(told: dict[str, Any], *, tokens: bool) -> str:
     lines = [
         f"engine     {told['engine']}{model}",
         f"searched   {printable(told['query'])}",
+        *_reranked(told.get("rerank")),
         "candidates:",
         *(_candidate(one) for one in told["candidates"]),
     ]
@@ -65,7 +66,28 @@ def _told(told: dict[str, Any], *, tokens: bool) -> str:
 def _candidate(one: dict[str, Any]) -> str:
     place = f"{printable(one['document']['id'])}:{one['start']}-{one['end']}"
     fate = f"passage {one['passage']}" if one["passage"] else f"dropped: {one['dropped']}"
-    return f"  {one['rank']:>3}. {one['score']:.3f}  {place}  {printable(fate)}"
+    if others := one.get("together_with"):
+        fate += f", together with {', '.join(map(str, others))}"
+    return f"  {one['rank']:>3}. {one['score']:.3f}  {_before(one)}{place}  {printable(fate)}"
+
+
+def _before(one: dict[str, Any]) -> str:
+    """Where the reranker found a candidate, and its score for it."""
+    if "fused_rank" not in one:
+        return ""
+    score = one["scores"].get("rerank")
+    told = "no score" if score is None else f"{score:.3f}"
+    return f"(was {one['fused_rank']}., rerank {told})  "
+
+
+def _reranked(rerank: dict[str, Any] | None) -> list[str]:
+    if rerank is None:
+        return []
+    told = f"{rerank['scored']} of {rerank['candidates']} in {rerank['ms']:.0f} ms"
+    if rerank["ended_by_budget"]:
+        told += ", then the time was spent (retrieval.rerank_budget_ms)"
+    note = f"; {rerank['note']}" if rerank["note"] else ""
+    return [f"reranked   {told}, by {printable(rerank['model'])}{printable(note)}"]
 
 
 def _sent(told: dict[str, Any]) -> list[str]:

@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from corpus.encoders.questions import QuestionEncoder
-from corpus.settings import Settings
+from corpus.settings import RetrievalSettings, Settings
 from corpus.store import Store
 from rag.answerer import Answerer
 from rag.answers import Engine
 from rag.engines.choice import VLLM, wants_vllm
 from rag.engines.extractive import ExtractiveEngine, Quoting
 from rag.live import LiveCorpus
+from rag.reranking import Reranker
 
 if TYPE_CHECKING:
     from rag.engines.vllm.generation import Generation
@@ -69,7 +70,19 @@ def open_corpus(settings: Settings, *, embeds: bool = True) -> Opened:
     generation = _generation(settings)
     if generation is not None:
         engines.insert(0 if answers.engine == VLLM else 1, generation.engine)
-    return Opened(Answerer(live, encoder, engines, settings.retrieval), live, store, generation)
+    answerer = Answerer(
+        live, encoder, engines, settings.retrieval, reranker=reranker_of(settings.retrieval)
+    )
+    return Opened(answerer, live, store, generation)
+
+
+def reranker_of(settings: RetrievalSettings) -> Reranker | None:
+    """The reranker that the settings name, not loaded yet."""
+    if not settings.reranker:
+        return None
+    from corpus.encoders.crossing import CrossEncoderScorer
+
+    return Reranker(CrossEncoderScorer(settings.reranker), settings)
 
 
 def _generation(settings: Settings) -> Generation | None:

@@ -39,6 +39,9 @@ def command(session: Session, query: str, k: int, mode: str, snapshot: str | Non
     if result.snapshot.problem:
         session.console.note(f"rag: {printable(result.snapshot.problem)}")
 
+    if result.rerank and result.rerank.note:
+        session.console.note(f"rag: {printable(result.rerank.note)}")
+
     def told(hit: Hit) -> str:
         chunk = hit.chunk
         heading = " > ".join([chunk.title, *chunk.headings])

@@ -19,6 +19,7 @@ class Role(StrEnum):
     """What a model does here."""
 
     EMBEDDING = "embedding"
+    RERANKER = "reranker"
     GENERATOR = "generator"
     TOKENIZER = "tokenizer"  # only where it is not the generator's own
     ADAPTER = "adapter"
@@ -72,6 +73,8 @@ def uses(settings: Settings) -> Iterator[Use]:
     """The models that the settings name. Of a server at ``vllm.urls`` only what they say."""
     embedding, generation = settings.embedding.model, settings.generation
     yield Use(Role.EMBEDDING, embedding, embedding)
+    if reranker := settings.retrieval.reranker:
+        yield Use(Role.RERANKER, reranker, reranker)
     if generation.model:
         yield Use(Role.GENERATOR, generation.model, generation.model, generation.revision)
     if generation.tokenizer and generation.tokenizer != generation.model:
