@@ -31,7 +31,7 @@ from bench import results, sets
 from corpus.fingerprint import Fingerprint
 from corpus.settings import load
 from corpus.store import Store
-from corpus.types import Vectors
+from corpus.types import ChunkVectors, Vectors
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.runner import Runner
@@ -45,6 +45,8 @@ DIM = 384
 SETTLED_S = 2.5  # files that were just written are hashed again by the next run
 
 Json = dict[str, Any]
+
+_WINDOWS = 4  # of a chunk
 
 
 class Words:
@@ -84,6 +86,10 @@ class MadeUp:
     def encode_documents(self, texts: list[str]) -> Vectors:
         """Unit rows, float32 (len(texts), DIM)."""
         return np.array([self.encode_query(text) for text in texts], np.float32)
+
+    def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
+        """The same, with as many windows as most chunks have."""
+        return [np.repeat(vector[None], 1 + _WINDOWS, 0) for vector in self.encode_documents(texts)]
 
     def encode_query(self, text: str) -> Vectors:
         """A unit vector, float32 (DIM,)."""

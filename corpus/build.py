@@ -27,7 +27,7 @@ from corpus.segment import SegmentWriter, is_sound, segment_id
 from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS
 from corpus.store import Store
 from corpus.texts import Entry
-from corpus.types import LedgerRow, Vectors
+from corpus.types import ChunkVectors, LedgerRow
 from corpus.words import META_LOCK, WordIndex, WordIndexBuilder, version_of
 
 
@@ -77,10 +77,10 @@ class Build:
             self._removed[document_id] = place
             self._words.remove(document_id)
 
-    def add(self, entry: Entry, vectors: Vectors) -> None:
+    def add(self, entry: Entry, vectors: Sequence[ChunkVectors]) -> None:
         """Take in a document, in place of the parent's of the same id, if there is one.
 
-        :param vectors: float32 (len(entry.chunks), dim), unit rows.
+        :param vectors: one for each of ``entry.chunks``.
         """
         self.remove(entry.document.id)
         with files.disk_errors():

@@ -15,7 +15,7 @@ from corpus.errors import ModelUnavailable
 from corpus.files import record_of
 from corpus.fingerprint import Fingerprint
 from corpus.settings import EmbeddingSettings
-from corpus.types import Vectors
+from corpus.types import ChunkVectors, Vectors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as FastTokenizer
@@ -73,6 +73,13 @@ class Encoder(Protocol):
 
     def encode_query(self, text: str) -> Vectors:
         """Embed a question. float32 (dim,), unit; cut at the model's limit."""
+
+
+class ChunkEncoder(Encoder, Protocol):
+    """What ingest needs of one."""
+
+    def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
+        """Embed chunks as :meth:`encode_documents` does, with their windows."""
 
 
 class ModelTokens:

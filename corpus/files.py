@@ -72,7 +72,11 @@ class CheckedWriter:
             if error is None:
                 os.fsync(self._descriptor)
         finally:
-            os.close(self._descriptor)
+            self.close()
+
+    def close(self) -> None:
+        """Let go of a file that will not be finished."""
+        os.close(self._descriptor)
 
 
 def write_new(path: Path, data: bytes) -> FileRecord:

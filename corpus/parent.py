@@ -9,7 +9,7 @@ Whoever answers from a snapshot opens all of it: :mod:`corpus.snapshot`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +22,20 @@ from corpus.errors import SnapshotDamaged
 from corpus.files import FileRecord, read_checked, record_of
 from corpus.manifest import Manifest, SegmentRef
 from corpus.rows import VectorRows
-from corpus.segment import CATALOGUE, SUMS, TEXTS, VECTORS, Segment
+from corpus.segment import (
+    CATALOGUE,
+    SUMS,
+    TEXTS,
+    VECTORS,
+    WINDOW_SUMS,
+    WINDOWS,
+    Segment,
+)
 from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS, below, read_manifest
 from corpus.texts import Entry
-from corpus.types import ChunkIds, Vectors
+from corpus.types import ChunkIds, ChunkVectors, Vectors
+from corpus.vectors import VectorIndex
+from corpus.windows import WindowFile, WindowRows
 
 
 class Parent:
@@ -74,14 +84,16 @@ class Parent:
         places = (at for at, one in enumerate(self._segments) if one.holds(document_id))
         return next(places, None)
 
-    def vectors_by_key(self, keys: Sequence[str]) -> dict[str, Vectors]:
+    def vectors_by_key(self, keys: Sequence[str]) -> dict[str, ChunkVectors]:
         """Vectors of texts that were embedded before, by :func:`corpus.identity.text_key`."""
-        found: dict[str, Vectors] = {}
+        found: dict[str, ChunkVectors] = {}
         for segment in self._segments:
             found |= segment.vectors_by_key([key for key in keys if key not in found])
         return found
 
-    def entries(self, number: int, without: Sequence[str]) -> Iterator[tuple[Entry, Vectors]]:
+    def entries(
+        self, number: int, without: Sequence[str]
+    ) -> Iterator[tuple[Entry, list[ChunkVectors]]]:
         """The documents of a segment with their vectors, some left out."""
         return self._segments[number].entries(frozenset(without))
 
@@ -113,7 +125,7 @@ class _Segment:
     def holds(self, document_id: str) -> bool:
         return document_id not in self._removed and self._catalogue.holds(document_id)
 
-    def vectors_by_key(self, keys: Sequence[str]) -> dict[str, Vectors]:
+    def vectors_by_key(self, keys: Sequence[str]) -> dict[str, ChunkVectors]:
         """Of removed documents, too: a vector belongs to its text, whoever held it."""
         ids = self._catalogue.ids_by_key(keys) if keys else {}
         if not ids:
@@ -123,12 +135,12 @@ class _Segment:
             vectors = self._vectors_of(wanted)
         return dict(zip(ids, vectors, strict=True))
 
-    def entries(self, without: frozenset[str]) -> Iterator[tuple[Entry, Vectors]]:
+    def entries(self, without: frozenset[str]) -> Iterator[tuple[Entry, list[ChunkVectors]]]:
         whole = Segment(self._folder, self._files)
-        index = whole.read_vectors()
+        index, windows = whole.read_vectors(), whole.windows(self._dim)
         for entry in whole.texts.entries(without):
             ids = np.array([chunk.id for chunk in entry.chunks], np.int64)
-            yield entry, index.vectors_of(ids)
+            yield entry, _joined(index.vectors_of(ids), index.rows_of(ids), windows)
 
     def close(self) -> None:
         self._stack.close()
@@ -141,17 +153,37 @@ class _Segment:
                 raise ValueError(f"{name} fails its checksum")
             return self._stack.enter_context(closing(Catalogue(self._folder / name)))
 
+    def _vectors_of(self, ids: ChunkIds) -> list[ChunkVectors]:
+        return _joined(self._rows.vectors_of(ids), self._rows.rows_of(ids), self._windows)
+
     @cached_property
-    def _vectors_of(self) -> Callable[[ChunkIds], Vectors]:
+    def _rows(self) -> VectorRows | VectorIndex:
         if SUMS not in self._files:
-            return Segment(self._folder, self._files).read_vectors().vectors_of
-        sums = read_checked(self._folder / SUMS, self._files[SUMS])
-        file = BlockReader(self._folder / VECTORS, self._files[VECTORS], sums)
-        self._stack.enter_context(closing(file))
-        return VectorRows(file, self._dim, self._chunks).vectors_of
+            return Segment(self._folder, self._files).read_vectors()
+        return VectorRows(self._blocks(VECTORS, SUMS), self._dim, self._chunks)
+
+    @cached_property
+    def _windows(self) -> WindowRows | None:
+        if WINDOWS not in self._files:
+            return None
+        return WindowRows(self._blocks(WINDOWS, WINDOW_SUMS), self._dim)
+
+    def _blocks(self, name: str, sums: str) -> BlockReader:
+        expected = read_checked(self._folder / sums, self._files[sums])
+        file = BlockReader(self._folder / name, self._files[name], expected)
+        return self._stack.enter_context(closing(file))
 
     def _reading(self) -> _Damage:
         return _Damage(self._folder.name)
+
+
+def _joined(
+    vectors: Vectors, rows: ChunkIds, windows: WindowFile | WindowRows | None
+) -> list[ChunkVectors]:
+    """Vectors with the windows that lie in the same rows below them."""
+    if windows is None:
+        return [one[None] for one in vectors]
+    return [np.vstack([one, windows[int(row)]]) for one, row in zip(vectors, rows, strict=True)]
 
 
 class _Damage:

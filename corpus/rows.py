@@ -9,6 +9,7 @@ compared before anything is taken from the file.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from corpus.blocks import BlockReader
 from corpus.types import ChunkIds, Vectors
@@ -37,18 +38,25 @@ class VectorRows:
         self._order = np.argsort(known)
         self._sorted = known[self._order]
 
+    def rows_of(self, ids: ChunkIds) -> npt.NDArray[np.int64]:
+        """The rows of chunks that are all here, int64 (n,).
+
+        :raises KeyError: when one of them is not.
+        """
+        places = np.minimum(np.searchsorted(self._sorted, ids), len(self._sorted) - 1)
+        missing = self._sorted[places] != ids
+        if missing.any():
+            raise KeyError(f"chunk {ids[missing][0]} is not in this index")
+        return self._order[places]
+
     def vectors_of(self, ids: ChunkIds) -> Vectors:
         """The vectors of chunks that are all here, float32 (n, dim), to half precision.
 
         :raises KeyError: when one of them is not.
         :raises ValueError: when a block is damaged.
         """
-        places = np.minimum(np.searchsorted(self._sorted, ids), len(self._sorted) - 1)
-        missing = self._sorted[places] != ids
-        if missing.any():
-            raise KeyError(f"chunk {ids[missing][0]} is not in this index")
         vectors = np.empty((len(ids), self._dim), np.float32)
-        for at, row in sorted(enumerate(self._order[places]), key=lambda pair: pair[1]):
+        for at, row in sorted(enumerate(self.rows_of(ids)), key=lambda pair: pair[1]):
             code = self._file.read(self._codes + int(row) * self._width, self._width)
             vectors[at] = np.frombuffer(code, np.float16)
         return vectors

@@ -7,6 +7,8 @@
         vectors.sums       corpus.blocks: a hash for each block of it
         texts.sqlite       the documents and the chunks' spans
         catalogue.sqlite   corpus.catalogue: which documents and chunks, without texts
+        windows.i8         corpus.windows: vectors of parts of the chunks, where they have any
+        windows.sums       the same for it as for the vectors
 
 Its id is a hash of its files. A snapshot is a list of segments, each less the documents
 that were removed since it was written.
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +36,16 @@ from corpus.files import (
     write_new,
 )
 from corpus.texts import Entry, Texts, TextWriter
-from corpus.types import Vectors
+from corpus.types import ChunkVectors
 from corpus.vectors import VectorIndex
+from corpus.windows import WindowFile, WindowWriter
 
 VECTORS = "vectors.faiss"
 SUMS = "vectors.sums"
 TEXTS = "texts.sqlite"
 CATALOGUE = "catalogue.sqlite"
+WINDOWS = "windows.i8"
+WINDOW_SUMS = "windows.sums"
 
 
 class SegmentWriter:
@@ -51,6 +56,7 @@ class SegmentWriter:
         self._vectors = VectorIndex(dim)
         self._texts = TextWriter(folder / TEXTS)
         self._catalogue = CatalogueWriter(folder / CATALOGUE)
+        self._windows = WindowWriter(folder / WINDOWS, dim)
         self.documents = 0
 
     @property
@@ -58,13 +64,15 @@ class SegmentWriter:
         """Chunks written so far."""
         return len(self._vectors)
 
-    def add(self, entry: Entry, vectors: Vectors) -> None:
-        """Write a document. Row i of ``vectors`` belongs to ``entry.chunks[i]``."""
+    def add(self, entry: Entry, vectors: Sequence[ChunkVectors]) -> None:
+        """Write a document. ``vectors[i]`` belongs to ``entry.chunks[i]``."""
         self._texts.add(entry)
         self._catalogue.add(entry)
         ids = np.array([chunk.id for chunk in entry.chunks], np.int64)
         if len(ids):
-            self._vectors.add(ids, vectors)
+            self._vectors.add(ids, np.stack([one[0] for one in vectors]))
+        for one in vectors:
+            self._windows.add(one[1:])
         self.documents += 1
 
     def finish(self) -> dict[str, FileRecord]:
@@ -77,12 +85,22 @@ class SegmentWriter:
         sync_file(self._folder / TEXTS)
         sync_file(self._folder / CATALOGUE)
         vectors, sums = self._write_vectors()
+        windows = self._finish_windows()
         sync_folder(self._folder)
         read_back = record_of(self._folder / VECTORS)
         if read_back != vectors:
             raise OSError(f"{VECTORS} reads back as {read_back}, {vectors} was written")
         databases = {name: record_of(self._folder / name) for name in (TEXTS, CATALOGUE)}
-        return {VECTORS: vectors, SUMS: sums, **databases}
+        return {VECTORS: vectors, SUMS: sums, **windows, **databases}
+
+    def _finish_windows(self) -> dict[str, FileRecord]:
+        written = self._windows.finish()
+        if written is None:
+            return {}
+        record, sums = written
+        if record_of(self._folder / WINDOWS) != record:
+            raise OSError(f"{WINDOWS} does not read back as it was written")
+        return {WINDOWS: record, WINDOW_SUMS: write_new(self._folder / WINDOW_SUMS, sums)}
 
     def _write_vectors(self) -> tuple[FileRecord, FileRecord]:
         sums = BlockSums()
@@ -99,6 +117,7 @@ class SegmentWriter:
         """Let go of the files; the folder is the caller's."""
         self._texts.close()
         self._catalogue.close()
+        self._windows.close()
 
 
 def segment_id(files: Mapping[str, FileRecord]) -> str:
@@ -136,6 +155,15 @@ class Segment:
         try:
             return VectorIndex.read(read_checked(self._folder / VECTORS, self._files[VECTORS]))
         except (OSError, ValueError, KeyError) as error:
+            raise self._damaged(error) from error
+
+    def windows(self, dim: int) -> WindowFile | None:
+        """The windows of its chunks, from the file that was verified; None: they have none."""
+        if WINDOWS not in self._files:
+            return None
+        try:
+            return WindowFile(self._folder / WINDOWS, dim)
+        except (OSError, ValueError) as error:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> SnapshotDamaged:

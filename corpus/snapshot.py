@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from corpus import analysis, ledger
 from corpus.errors import SnapshotDamaged, UnknownDocument, UnknownFormat
 from corpus.files import FileRecord, read_checked, record_of
@@ -26,8 +28,19 @@ from corpus.fusion import fuse
 from corpus.manifest import NAME as MANIFEST
 from corpus.manifest import Manifest
 from corpus.segment import Segment
-from corpus.types import Chunk, Document, Hit, LedgerRow, Mode, Query, Scores
+from corpus.types import (
+    Chunk,
+    ChunkIds,
+    Document,
+    Hit,
+    LedgerRow,
+    Mode,
+    Query,
+    Scores,
+    Vectors,
+)
 from corpus.vectors import VectorIndex
+from corpus.windows import Windows
 from corpus.words import WordIndex, version_of
 
 SEGMENTS = "segments"
@@ -90,7 +103,7 @@ class Snapshot:
         ]
         self._removed = [frozenset(ref.removed) for ref in self.manifest.segments]
         self._words = self._open_words(store / SNAPSHOTS / snapshot_id / WORDS)
-        self._vectors = self._gather_vectors()
+        self._vectors, self._windows = self._gather_vectors()
 
     @property
     def id(self) -> str:
@@ -169,14 +182,21 @@ class Snapshot:
         if query.vector is None:
             raise ValueError(f"mode {query.mode} needs the vector of the query")
         if query.mode is Mode.DENSE:
-            ids, scores = self._vectors.search(query.vector, query.k)
+            ids, scores = self._nearest(query.vector, max(query.k, query.candidates))
             return [
                 (int(i), Scores(float(s), None, None)) for i, s in zip(ids, scores, strict=True)
             ]
         depth = max(query.k, query.candidates)
-        dense = self._vectors.search(query.vector, depth)
+        dense = self._nearest(query.vector, depth)
         words = self._words.search(query.text, depth)
         return fuse(dense, words, query.dense_weight)
+
+    def _nearest(self, vector: Vectors, depth: int) -> tuple[ChunkIds, Vectors]:
+        """The chunks nearest to a question, each as near as it or a part of it is."""
+        ids, cosines = self._vectors.search(vector, depth)
+        cosines = np.maximum(cosines, self._windows.best(ids, vector))
+        order = np.lexsort((ids, -cosines))
+        return ids[order], cosines[order]
 
     def _chunks(self, ids: Iterable[int]) -> dict[int, Chunk]:
         missing, found = set(ids), dict[int, Chunk]()
@@ -205,12 +225,16 @@ class Snapshot:
         except (OSError, ValueError) as error:
             raise SnapshotDamaged(f"snapshot {self.id} is damaged: {error}") from error
 
-    def _gather_vectors(self) -> VectorIndex:
+    def _gather_vectors(self) -> tuple[VectorIndex, Windows]:
         """One index over the chunks of all segments, less those of removed documents."""
-        gathered = VectorIndex(self.manifest.fingerprint.dim)
+        dim = self.manifest.fingerprint.dim
+        gathered, windows = VectorIndex(dim), Windows(dim)
         for removed, segment in zip(self._removed, self._segments, strict=True):
-            gathered.absorb(segment.read_vectors(), segment.texts.chunk_ids(removed))
-        return gathered
+            index, file = segment.read_vectors(), segment.windows(dim)
+            if file is not None:
+                windows.absorb(file, index.ids)
+            gathered.absorb(index, segment.texts.chunk_ids(removed))
+        return gathered, windows
 
 
 def below(manifest: Manifest, prefix: str) -> dict[str, FileRecord]:

@@ -16,6 +16,10 @@ import numpy.typing as npt
 Vectors = npt.NDArray[np.float32]
 """Unit vectors, one per row: float32, shape (n, dim), C order, every row with L2 norm 1."""
 
+ChunkVectors = npt.NDArray[np.float32]
+"""The vector of a chunk, and below it those of its windows (:mod:`corpus.windows`), if it has any:
+float32, shape (1 + windows, dim), unit rows."""
+
 ChunkIds = npt.NDArray[np.int64]
 """Chunk ids, shape (n,): see :attr:`Chunk.id`."""
 

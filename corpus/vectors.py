@@ -97,12 +97,19 @@ class VectorIndex:
         """
         if not len(ids):
             return np.empty((0, self.dim), np.float32)
+        vectors: Vectors = self._index.index.reconstruct_batch(self.rows_of(ids))
+        return vectors
+
+    def rows_of(self, ids: ChunkIds) -> ChunkIds:
+        """Where these chunks lie in storage order, int64 (n,).
+
+        :raises KeyError: when one of the chunks is not in this index.
+        """
         found = self.holds(ids)
         if not found.all():
             raise KeyError(f"chunk {ids[~found][0]} is not in this index")
         known, rows = self._by_id()
-        vectors: Vectors = self._index.index.reconstruct_batch(rows[np.searchsorted(known, ids)])
-        return vectors
+        return rows[np.searchsorted(known, ids)]
 
     def _by_id(self) -> tuple[ChunkIds, ChunkIds]:
         """Ids in ascending order, and the row of each."""

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from corpus.build import Build
-from corpus.embedding import Encoder
+from corpus.embedding import ChunkEncoder
 from corpus.parent import Parent
 from corpus.store import Store
 from corpus.types import LedgerRow
@@ -44,7 +44,7 @@ class Changes:
         self,
         store: Store,
         parent: str | None,
-        encoder: Encoder,
+        encoder: ChunkEncoder,
         settings: Mapping[str, Any],
         *,
         anew: bool,
@@ -104,7 +104,7 @@ class Changes:
         if self._parent:
             parent = self._stack.enter_context(Parent(self._store.path, self._parent))
         fingerprint = self._encoder.fingerprint
-        journal = self._stack.enter_context(Journal(self._store.path, fingerprint.id))
+        journal = self._stack.enter_context(Journal(self._store.path, fingerprint))
         build = self._stack.enter_context(Build(self._store, parent, fingerprint, self._settings))
         vectoriser = Vectoriser(self._encoder, parent, journal, build.add)
         return _Work(journal, build, vectoriser, parent)

@@ -12,37 +12,40 @@ from pathlib import Path
 
 import numpy as np
 
-from corpus.types import Vectors
+from corpus.fingerprint import Fingerprint
+from corpus.types import ChunkVectors
 from ingest import scratch
 from ingest.scratch import Scratch, checksum
 
 NAME = "journal.sqlite"
+_LAYOUT = 2  # of a row: a chunk's own vector and those of its windows
 _SCHEMA = "CREATE TABLE vectors (key TEXT PRIMARY KEY, vector BLOB NOT NULL, sum BLOB NOT NULL);"
 
 
 class Journal:
     """The journal of the run that holds the store's lock.
 
-    :param fingerprint: id of the vector space; vectors of another one are thrown away.
+    :param space: the vector space; vectors of another one are thrown away.
     :raises StoreNotWritable: here and in :meth:`note`, when the disk refuses.
     """
 
-    def __init__(self, store: Path, fingerprint: str) -> None:
-        self._scratch = Scratch(store / NAME, _SCHEMA, fingerprint)
+    def __init__(self, store: Path, space: Fingerprint) -> None:
+        self._dim = space.dim
+        self._scratch = Scratch(store / NAME, _SCHEMA, f"{_LAYOUT} {space.id}")
 
-    def find(self, keys: Sequence[str]) -> dict[str, Vectors]:
+    def find(self, keys: Sequence[str]) -> dict[str, ChunkVectors]:
         """The vectors that are on record for these keys."""
         rows = self._scratch.rows(
             "SELECT key, vector, sum FROM vectors WHERE key IN (SELECT value FROM json_each(?))",
             (json.dumps(keys),),
         )
         return {
-            key: np.frombuffer(vector, np.float32)
+            key: np.frombuffer(vector, np.float32).reshape(-1, self._dim)
             for key, vector, written in rows
             if checksum(vector) == written
         }
 
-    def note(self, vectors: Mapping[str, Vectors]) -> None:
+    def note(self, vectors: Mapping[str, ChunkVectors]) -> None:
         """Put vectors on record, in one transaction."""
         blobs = ((key, vector.astype(np.float32).tobytes()) for key, vector in vectors.items())
         rows = [(key, blob, checksum(blob)) for key, blob in blobs]

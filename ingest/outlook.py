@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from corpus import windows
 from corpus.manifest import Manifest
 from corpus.runs import Run
 from corpus.snapshot import SEGMENTS
@@ -172,14 +173,17 @@ def _rate(runs: Sequence[tuple[int, float]], least: int, assumed: float) -> tupl
 def room_for(work: Work, dim: int, rows: int, parent: Manifest | None) -> int:
     """Bytes that a run may write at most, with a margin.
 
-    Vectors are written at half precision into the snapshot, and at single precision into the
-    journal of the run; segments that are no larger than the new one may be copied into it.
+    Vectors are written at half precision and their windows at eight bits into the snapshot, all
+    of them at single precision into the journal of the run; segments that are no larger than the
+    new one may be copied into it.
 
     :param dim: of the vectors.
     :param rows: sources that the ledger will hold.
     :param parent: the snapshot that the run follows.
     """
-    new = work.read_bytes * _OF_A_BYTE + work.chunks * (_OF_A_CHUNK + dim * (2 + 4))
+    of_a_chunk = _OF_A_CHUNK + 2 * dim + windows.layout(dim).itemsize
+    journal = 4 * dim * (1 + windows.MOST)
+    new = work.read_bytes * _OF_A_BYTE + work.chunks * (of_a_chunk + journal)
     return int((new + rows * _OF_A_ROW + _merged(work, parent)) * MARGIN)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from corpus import analysis, ledger
 from corpus import roots as stored
-from corpus.embedding import Encoder
+from corpus.embedding import ChunkEncoder
 from corpus.errors import GuardRefused, NoSnapshot, NothingToIngest
 from corpus.fingerprint import check_same
 from corpus.manifest import Manifest
@@ -67,7 +67,7 @@ class Means:
 
     store: Store
     settings: Settings
-    encoder: Encoder
+    encoder: ChunkEncoder
     progress: Progress
 
 

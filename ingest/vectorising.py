@@ -10,33 +10,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
-
-from corpus.embedding import Encoder
+from corpus.embedding import ChunkEncoder
 from corpus.fingerprint import PROBES, check_probes, encode_probes
 from corpus.parent import Parent
 from corpus.texts import Entry
-from corpus.types import Vectors
+from corpus.types import ChunkVectors, Vectors
 from ingest.journal import Journal
 from ingest.prepared import Prepared
 
 _BATCH = 256  # texts that are looked up and embedded together
 
-Sink = Callable[[Entry, Vectors], None]
+Sink = Callable[[Entry, list[ChunkVectors]], None]
 
 
 class Watched:
     """An encoder, and how long it took for how many documents' texts."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: ChunkEncoder) -> None:
         self._encoder = encoder
         self.fingerprint, self.tokens = encoder.fingerprint, encoder.tokens
         self.texts, self.seconds = 0, 0.0
 
     def encode_documents(self, texts: list[str]) -> Vectors:
         """As the encoder does."""
+        return self._encoder.encode_documents(texts)
+
+    def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
+        """As the encoder does."""
         began = time.monotonic()
-        vectors = self._encoder.encode_documents(texts)
+        vectors = self._encoder.encode_chunks(texts)
         self.seconds += time.monotonic() - began
         self.texts += len(texts)
         return vectors
@@ -50,7 +52,7 @@ class Vectoriser:
     """Collects documents, and passes each on to ``sink`` with its vectors."""
 
     def __init__(
-        self, encoder: Encoder, parent: Parent | None, journal: Journal, sink: Sink
+        self, encoder: ChunkEncoder, parent: Parent | None, journal: Journal, sink: Sink
     ) -> None:
         self._encoder, self._parent = encoder, parent
         self._journal, self._sink = journal, sink
@@ -81,7 +83,7 @@ class Vectoriser:
         self.embedded_chunks += len(missing)
         self.reused_chunks += sum(len(prepared.texts) for prepared in waiting) - len(missing)
         for prepared in waiting:
-            self._sink(prepared.entry, self._rows(prepared, vectors))
+            self._sink(prepared.entry, [vectors[key] for key in prepared.entry.keys])
 
     def probes(self) -> str:
         """The probe vectors for the new snapshot's manifest."""
@@ -89,15 +91,15 @@ class Vectoriser:
             return self._parent.manifest.probes
         return encode_probes(self._encoder.encode_documents(list(PROBES)))
 
-    def _known(self, keys: list[str]) -> dict[str, Vectors]:
+    def _known(self, keys: list[str]) -> dict[str, ChunkVectors]:
         known = self._parent.vectors_by_key(keys) if self._parent else {}
         return known | self._journal.find([key for key in keys if key not in known])
 
-    def _embed(self, missing: dict[str, str]) -> dict[str, Vectors]:
+    def _embed(self, missing: dict[str, str]) -> dict[str, ChunkVectors]:
         if not missing:
             return {}
         self._check_model()
-        vectors = self._encoder.encode_documents(list(missing.values()))
+        vectors = self._encoder.encode_chunks(list(missing.values()))
         made = dict(zip(missing, vectors, strict=True))
         self._journal.note(made)
         return made
@@ -108,8 +110,3 @@ class Vectoriser:
             probes = self._encoder.encode_documents(list(PROBES))
             check_probes(self._parent.manifest.probes, probes, self._encoder.fingerprint)
         self._model_checked = True
-
-    def _rows(self, prepared: Prepared, vectors: dict[str, Vectors]) -> Vectors:
-        if not prepared.texts:
-            return np.empty((0, self._encoder.fingerprint.dim), np.float32)
-        return np.stack([vectors[key] for key in prepared.entry.keys])

@@ -15,7 +15,7 @@ import pytest
 from corpus.fingerprint import Fingerprint
 from corpus.settings import Settings, load
 from corpus.store import Store
-from corpus.types import Vectors
+from corpus.types import ChunkVectors, Vectors
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.report import Report
@@ -67,6 +67,19 @@ class WordHashEncoder:
         assert max(self.tokens.count(texts), default=0) <= self.tokens.limit
         self.embedded += texts
         return np.array([self._vector(text) for text in texts], np.float32)
+
+    def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
+        """With a window for each half of a text that has at least eight words."""
+        whole = self.encode_documents(texts)
+        return [
+            np.vstack([one, *self._halves(text)]) for one, text in zip(whole, texts, strict=True)
+        ]
+
+    def _halves(self, text: str) -> list[Vectors]:
+        words = text.split()
+        middle = len(words) // 2
+        parts = [words[:middle], words[middle:]] if middle >= 4 else []
+        return [self._vector(" ".join(part)) for part in parts]
 
     def encode_query(self, text: str) -> Vectors:
         return self._vector(text)

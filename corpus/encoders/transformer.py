@@ -19,7 +19,10 @@ import numpy as np
 from corpus.embedding import ModelTokens, identify, model_folder
 from corpus.errors import ModelUnavailable
 from corpus.settings import EmbeddingSettings
-from corpus.types import Vectors
+from corpus.types import ChunkVectors, Vectors
+from corpus.windows import pool
+
+_MEAN_OF_TOKENS = {"Transformer", "Pooling", "Normalize"}
 
 
 class SentenceTransformerEncoder:
@@ -48,11 +51,38 @@ class SentenceTransformerEncoder:
         """
         if not texts:
             return np.empty((0, self.fingerprint.dim), np.float32)
-        longest = max(self.tokens.count(texts))
+        return self._encode(*self._fitting(texts))
+
+    def _fitting(self, texts: list[str]) -> tuple[list[str], int]:
+        """Texts as the model gets them, and how many of them at once."""
+        longest = max(self.tokens.count(texts), default=1)
         if longest > self.tokens.limit:
             raise ValueError(f"a text has {longest} tokens, the model takes {self.tokens.limit}")
         prefixed = [self._settings.document_prefix + text for text in texts]
-        return self._encode(prefixed, batch_size=max(1, self._settings.batch_tokens // longest))
+        return prefixed, max(1, self._settings.batch_tokens // longest)
+
+    def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
+        """Embed chunks as :meth:`encode_documents` does, each with its windows.
+
+        Only a model whose vectors are means of what it makes of the tokens has any.
+
+        :raises ValueError: when a text is longer than the model takes.
+        """
+        if not self._has_windows:
+            return [vector[None] for vector in self.encode_documents(texts)]
+        prefixed, batch_size = self._fitting(texts)
+        with self._turn:
+            found = self._model.encode(
+                prefixed, batch_size=batch_size, show_progress_bar=False, output_value=None
+            )
+        return [_with_windows(one) for one in found]
+
+    @cached_property
+    def _has_windows(self) -> bool:
+        """Whether a vector is the mean of the tokens' vectors, and nothing follows that."""
+        if self.fingerprint.pooling != "pooling_mode_mean_tokens":
+            return False
+        return {type(module).__name__ for module in self._model} <= _MEAN_OF_TOKENS
 
     def encode_query(self, text: str) -> Vectors:
         """Embed a question. float32 (dim,), unit; cut at the model's limit."""
@@ -69,6 +99,15 @@ class SentenceTransformerEncoder:
     @cached_property
     def _model(self) -> Any:
         return load_model(model_folder(self._settings.model), self._threads, dtype=_dtype())
+
+
+def _with_windows(found: dict[str, Any]) -> ChunkVectors:
+    """The unit vector of a text, and below it those of its windows."""
+    whole = found["sentence_embedding"].float().cpu().numpy()
+    read = found["attention_mask"].bool().cpu().numpy()
+    outputs = found["token_embeddings"].float().cpu().numpy()[read]
+    vector: Vectors = whole / np.linalg.norm(whole)
+    return np.vstack([vector, pool(outputs[1:-1])])
 
 
 def load_model(folder: Path, threads: int | None, **how: Any) -> Any:

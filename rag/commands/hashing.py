@@ -13,7 +13,7 @@ import re
 import numpy as np
 
 from corpus.fingerprint import Fingerprint
-from corpus.types import Vectors
+from corpus.types import ChunkVectors, Vectors
 
 _DIM = 64
 
@@ -56,6 +56,10 @@ class HashingEncoder:
         """Embed chunks. float32 (len(texts), dim), unit rows."""
         vectors = np.array([self.encode_query(text) for text in texts], np.float32)
         return vectors.reshape(len(texts), _DIM)
+
+    def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
+        """The same; there are no windows."""
+        return [vector[None] for vector in self.encode_documents(texts)]
 
     def encode_query(self, text: str) -> Vectors:
         """Embed a text. float32 (dim,), unit."""

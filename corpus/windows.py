@@ -1,0 +1,192 @@
+"""Vectors of parts of a chunk, so that a sentence is found in a chunk about more than it.
+
+The vector of a chunk is the mean of what the model makes of its tokens. A question is about one
+sentence of it, whose meaning the mean waters down. So the means of stretches of some 32 tokens
+are kept as well: they come out of the same computation, in the context of the whole chunk, and
+cost no more of it. They are not searched: what a search found is scored by the best of them
+(docs/log.md has what that gains).
+
+On disk a chunk has a row of :data:`MOST` windows, in the order of the rows of its segment's
+vectors; a window is int8 with a scale of its own, and one that is not there has the scale 0.
+
+Source: Günther et al., "Late Chunking: Contextual Chunk Embeddings Using Long-Context Embedding
+Models", https://arxiv.org/abs/2409.04701.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from corpus.blocks import BlockReader, BlockSums
+from corpus.files import CheckedWriter, FileRecord
+from corpus.types import ChunkIds, Vectors
+
+MOST = 5
+"""Windows of a chunk at most: those of a longer chunk are longer."""
+
+_TOKENS = 32
+"""Tokens of a window, about."""
+
+_LARGEST = 127
+
+Places = npt.NDArray[np.int64]
+"""Rows of a file, shape (n,)."""
+
+
+def pool(outputs: Vectors) -> Vectors:
+    """The windows of a text, float32 (windows, dim), unit rows.
+
+    :param outputs: what the model makes of each token, float32 (tokens, dim), specials left out.
+    """
+    tokens = len(outputs)
+    count = min(MOST, max(1, round(tokens / _TOKENS)), tokens)
+    ends = [round(tokens * n / count) for n in range(1, count + 1)] if count else []
+    means = [outputs[a:b].mean(axis=0) for a, b in zip([0, *ends], ends, strict=False)]
+    windows = np.array(means, np.float32).reshape(count, outputs.shape[1])
+    windows /= np.linalg.norm(windows, axis=1, keepdims=True)
+    return windows
+
+
+def layout(dim: int) -> np.dtype[np.void]:
+    """How the windows of one chunk lie in a file."""
+    window = np.dtype([("scale", "<f2"), ("codes", "i1", (dim,))])
+    return np.dtype((window, (MOST,)))
+
+
+def encode(windows: Vectors) -> bytes:
+    """The row of a chunk. Encoding what :func:`decode` gave changes nothing.
+
+    :param windows: float32 (at most :data:`MOST`, dim).
+    """
+    row = np.zeros(1, layout(windows.shape[1]))[0]
+    if len(windows):
+        scales = (np.abs(windows).max(axis=1) / _LARGEST).astype(np.float16)
+        scaled = windows / scales[:, None].astype(np.float32)
+        row["scale"][: len(windows)] = scales
+        row["codes"][: len(windows)] = np.clip(np.rint(scaled), -_LARGEST, _LARGEST)
+    written: bytes = row.tobytes()
+    return written
+
+
+def decode(row: bytes, dim: int) -> Vectors:
+    """The windows of a chunk, float32 (windows, dim), to eight bits."""
+    read = np.frombuffer(row, layout(dim).base)
+    there = read[read["scale"] > 0]
+    decoded: Vectors = there["codes"] * there["scale"].astype(np.float32)[:, None]
+    return decoded
+
+
+class WindowWriter:
+    """Writes the windows of a new segment, row by row; no file where no chunk has any."""
+
+    def __init__(self, path: Path, dim: int) -> None:
+        self._path, self._dim = path, dim
+        self._file: CheckedWriter | None = None
+        self._sums, self._before = BlockSums(), 0
+
+    def add(self, windows: Vectors) -> None:
+        """The windows of the next chunk, float32 (windows, dim)."""
+        if self._file is None and not len(windows):
+            self._before += 1
+            return
+        if self._file is None:
+            self._file = CheckedWriter(self._path)
+            self._write(bytes(self._before * layout(self._dim).itemsize))
+        self._write(encode(windows))
+
+    def finish(self) -> tuple[FileRecord, bytes] | None:
+        """Make the file durable: what it is, and the hashes of its blocks; None: there is none."""
+        if self._file is None:
+            return None
+        with self._file as finished:
+            self._file = None
+        return finished.record, self._sums.to_bytes()
+
+    def close(self) -> None:
+        """Let go of a file that was not finished."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, data: bytes) -> None:
+        if self._file is not None:
+            self._file.write(data)
+            self._sums.update(data)
+
+
+class WindowFile:
+    """The windows of a segment, read where they lie.
+
+    :raises ValueError: when the file is not a whole number of rows.
+    """
+
+    def __init__(self, path: Path, dim: int) -> None:
+        self._rows = np.memmap(path, layout(dim).base, "r").reshape(-1, MOST)
+
+    def __getitem__(self, row: int) -> Vectors:
+        """The windows of a chunk, float32 (windows, dim)."""
+        return decode(self._rows[row].tobytes(), self._rows["codes"].shape[-1])
+
+    def best(self, rows: Places, query: Vectors) -> Vectors:
+        """The cosine of each chunk's best window to a query, float32 (n,); -1 where it has none.
+
+        :param rows: places of the chunks, int64 (n,).
+        :param query: float32 (dim,), a unit vector.
+        """
+        windows = self._rows[rows]
+        scales = windows["scale"].astype(np.float32)
+        cosines = windows["codes"].astype(np.float32) @ query * scales
+        best: Vectors = np.where(scales > 0, cosines, -1).max(axis=1)
+        return best
+
+
+class Windows:
+    """The windows of a snapshot's chunks, whatever segment they lie in. Immutable once it is
+    shared between threads: searches take no lock.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self._dim = dim
+        self._files: list[WindowFile] = []
+        self._ids = self._places = self._numbers = np.empty(0, np.int64)
+
+    def absorb(self, file: WindowFile, ids: ChunkIds) -> None:
+        """Take in a segment. ``ids[i]`` is the chunk whose windows are row i of the file."""
+        known = np.concatenate([self._ids, ids])
+        order = np.argsort(known, kind="stable")
+        places = np.concatenate([self._places, np.arange(len(ids))])
+        numbers = np.concatenate([self._numbers, np.full(len(ids), len(self._files))])
+        self._ids, self._places, self._numbers = known[order], places[order], numbers[order]
+        self._files.append(file)
+
+    def best(self, ids: ChunkIds, query: Vectors) -> Vectors:
+        """The cosine of each chunk's best window to a query, float32 (n,); -1 where it has none.
+
+        :param query: float32 (dim,), a unit vector.
+        """
+        cosines = np.full(len(ids), -1, np.float32)
+        if len(self._ids):
+            at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+            numbers = np.where(self._ids[at] == ids, self._numbers[at], -1)
+            for number, file in enumerate(self._files):
+                here = numbers == number
+                if here.any():
+                    cosines[here] = file.best(self._places[at][here], query)
+        return cosines
+
+
+class WindowRows:
+    """Single rows of a file of which only the blocks that are read are verified."""
+
+    def __init__(self, file: BlockReader, dim: int) -> None:
+        self._file, self._dim, self._width = file, dim, layout(dim).itemsize
+
+    def __getitem__(self, row: int) -> Vectors:
+        """The windows of a chunk, float32 (windows, dim).
+
+        :raises ValueError: when a block is damaged.
+        """
+        return decode(self._file.read(row * self._width, self._width), self._dim)
