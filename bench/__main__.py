@@ -1,9 +1,10 @@
 """Every measurement with its defaults: ``make bench``."""
 
-from bench import answers, ingest, retrieval, swaps, verdicts
+from bench import answers, filters, ingest, retrieval, swaps, verdicts
 
 retrieval.main(retrieval.DEFAULT_SETS)
 answers.main(answers.DEFAULT_SETS)
 ingest.main(ingest.DEFAULT_SETS)
 swaps.main()
+filters.main()
 verdicts.main()

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from corpus import globs
 from corpus.errors import SettingsError
 
 CONFIG_NAME = "rag.toml"
@@ -33,6 +34,18 @@ def _split_patterns(value: object) -> object:
 
 
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_split_patterns)]
+
+
+def _naming(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse patterns for paths that name nothing, or mean nothing."""
+    for pattern in patterns:
+        try:
+            names = globs.Path(pattern, names=True).names
+        except globs.BadPattern as error:
+            raise ValueError(f"the pattern {pattern!r} means nothing: {error}") from None
+        if not names:
+            raise ValueError(f"the pattern {pattern!r} names nothing, as {{year}}/** would")
+    return patterns
 
 
 def _split_pairs(value: object) -> object:
@@ -95,6 +108,11 @@ class IngestSettings(Section):
     )
     exclude: Patterns = Field(
         (), description="Gitignore-style patterns of files and folders to leave out."
+    )
+    path_metadata: Annotated[Patterns, AfterValidator(_naming)] = Field(
+        (),
+        description="Metadata in paths: patterns that name what they find, e.g. {team}/{year}/**; "
+        "docs/where.md has their form. Part of a store's identity.",
     )
     max_file_mb: Annotated[float, Field(gt=0)] = Field(
         64, description="Larger files are skipped, and said so. Megabytes."

@@ -14,7 +14,7 @@ meanwhile, and may be searched by any number of threads without a lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, KeysView, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +22,15 @@ from pathlib import Path
 import numpy as np
 
 from corpus import analysis, ledger
+from corpus.columns import Columns
 from corpus.errors import SnapshotDamaged, UnknownDocument, UnknownFormat
 from corpus.files import FileRecord, read_checked, record_of
+from corpus.filtering import Allowed, Filters, Owners
 from corpus.fusion import fuse
 from corpus.manifest import NAME as MANIFEST
 from corpus.manifest import Manifest
 from corpus.segment import Segment
+from corpus.texts import Facts
 from corpus.types import (
     Chunk,
     ChunkIds,
@@ -39,7 +42,8 @@ from corpus.types import (
     Scores,
     Vectors,
 )
-from corpus.vectors import VectorIndex
+from corpus.vectors import Selection, VectorIndex
+from corpus.where import Where
 from corpus.windows import Windows
 from corpus.words import WordIndex, version_of
 
@@ -104,6 +108,7 @@ class Snapshot:
         self._removed = [frozenset(ref.removed) for ref in self.manifest.segments]
         self._words = self._open_words(store / SNAPSHOTS / snapshot_id / WORDS)
         self._vectors, self._windows = self._gather_vectors()
+        self._filters = Filters(self._gather_owners)
 
     @property
     def id(self) -> str:
@@ -130,10 +135,23 @@ class Snapshot:
             if row[0] not in self._removed[number]
         }
 
+    @property
+    def fields(self) -> KeysView[str]:
+        """The fields of its documents' metadata, as conditions name them."""
+        return self._filters.fields
+
+    def allowed(self, where: Where) -> Allowed:
+        """Which documents, and how many chunks, a condition allows.
+
+        :raises corpus.globs.BadPattern: when a pattern of it means nothing.
+        """
+        return self._filters.allowed(where)
+
     def search(self, query: Query) -> tuple[Hit, ...]:
         """Find the chunks that match a query, best first.
 
-        :raises ValueError: when the mode needs a vector and the query has none.
+        :raises ValueError: when the mode needs a vector and the query has none; when a pattern
+            of its condition means nothing.
         """
         ranked = self._rank(query)[: query.k]
         chunks = self._chunks(chunk for chunk, _ in ranked)
@@ -174,26 +192,32 @@ class Snapshot:
         return self._segments[self._ref(document_id).segment].texts.chunks_of(document_id)
 
     def _rank(self, query: Query) -> list[tuple[int, Scores]]:
+        allowed = None if query.where is None else self.allowed(query.where)
+        if allowed is not None and not allowed.chunks:
+            return []
+        rows, among = (allowed.rows, allowed.words) if allowed is not None else (None, None)
         if query.mode is Mode.WORDS:
-            ids, scores = self._words.search(query.text, query.k)
+            ids, scores = self._words.search(query.text, query.k, among)
             return [
                 (int(i), Scores(None, float(s), None)) for i, s in zip(ids, scores, strict=True)
             ]
         if query.vector is None:
             raise ValueError(f"mode {query.mode} needs the vector of the query")
+        depth = max(query.k, query.candidates)
         if query.mode is Mode.DENSE:
-            ids, scores = self._nearest(query.vector, max(query.k, query.candidates))
+            ids, scores = self._nearest(query.vector, depth, rows)
             return [
                 (int(i), Scores(float(s), None, None)) for i, s in zip(ids, scores, strict=True)
             ]
-        depth = max(query.k, query.candidates)
-        dense = self._nearest(query.vector, depth)
-        words = self._words.search(query.text, depth)
+        dense = self._nearest(query.vector, depth, rows)
+        words = self._words.search(query.text, depth, among)
         return fuse(dense, words, query.dense_weight)
 
-    def _nearest(self, vector: Vectors, depth: int) -> tuple[ChunkIds, Vectors]:
+    def _nearest(
+        self, vector: Vectors, depth: int, among: Selection | None
+    ) -> tuple[ChunkIds, Vectors]:
         """The chunks nearest to a question, each as near as it or a part of it is."""
-        ids, cosines = self._vectors.search(vector, depth)
+        ids, cosines = self._vectors.search(vector, depth, among)
         cosines = np.maximum(cosines, self._windows.best(ids, vector))
         order = np.lexsort((ids, -cosines))
         return ids[order], cosines[order]
@@ -235,6 +259,25 @@ class Snapshot:
                 windows.absorb(file, index.ids)
             gathered.absorb(index, segment.texts.chunk_ids(removed))
         return gathered, windows
+
+    def _gather_owners(self) -> Owners:
+        """What is known of every document, and whose each chunk is; of removed ones nothing."""
+        facts: list[Facts] = []
+        chunks, documents = [], []
+        for removed, segment in zip(self._removed, self._segments, strict=True):
+            ids, ordinals = segment.texts.owners()
+            numbers = np.full(int(ordinals.max(initial=0)) + 1, -1, np.int32)
+            for one in segment.texts.facts():
+                if one.id not in removed:
+                    if one.ordinal < len(numbers):  # it has chunks
+                        numbers[one.ordinal] = len(facts)
+                    facts.append(one)
+            owners = numbers[ordinals]
+            chunks.append(ids[owners >= 0])
+            documents.append(owners[owners >= 0])
+        joined = np.concatenate([np.empty(0, np.int64), *chunks])
+        numbers = np.concatenate([np.empty(0, np.int32), *documents])
+        return Owners(Columns(facts), self._vectors.ids, joined, numbers)
 
 
 def below(manifest: Manifest, prefix: str) -> dict[str, FileRecord]:

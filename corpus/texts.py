@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from corpus import databases
 from corpus.types import Chunk, ChunkIds, Document
@@ -67,6 +68,8 @@ WHERE d.id = ? ORDER BY c.start
 
 Row = tuple[Any, ...]
 
+_PIECE = 5000  # rows read at once, of many
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -76,6 +79,18 @@ class Entry:
     digest: str
     chunks: Sequence[Chunk]
     keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a document, its text left out."""
+
+    ordinal: int  # within its segment
+    id: str
+    source: str
+    title: str
+    format: str
+    metadata: Mapping[str, str]
 
 
 class TextWriter:
@@ -171,6 +186,31 @@ class Texts:
     def digests(self) -> Iterator[tuple[str, str, str, str]]:
         """Every document as (id, source, title, digest), in the order of writing."""
         yield from self._rows("SELECT id, source, title, digest FROM documents ORDER BY ordinal")
+
+    def facts(self) -> Iterator[Facts]:
+        """What is known of every document, in the order of writing."""
+        statement = (
+            "SELECT ordinal, id, source, title, format, metadata FROM documents "
+            "WHERE ordinal > ? ORDER BY ordinal LIMIT ?"
+        )
+        for ordinal, id_, source, title, format_, metadata in self._in_pieces(statement, 0):
+            yield Facts(ordinal, id_, source, title, format_, json.loads(metadata))
+
+    def owners(self) -> tuple[ChunkIds, npt.NDArray[np.int32]]:
+        """The ids of all chunks, and the ordinals of their documents."""
+        statement = "SELECT id, document FROM chunks WHERE id > ? ORDER BY id LIMIT ?"
+        rows = list(self._in_pieces(statement, -1))
+        ids, ordinals = zip(*rows, strict=True) if rows else ((), ())
+        return np.array(ids, np.int64), np.array(ordinals, np.int32)
+
+    def _in_pieces(self, statement: str, before: int) -> Iterator[Row]:
+        """Many rows, some at a time, so that others can read meanwhile.
+
+        :param statement: gives rows whose first column grows, after a value and up to a number.
+        """
+        while rows := self._rows(statement, (before, _PIECE)):
+            yield from rows
+            before = rows[-1][0]
 
     def entries(self, without: Set[str]) -> Iterator[Entry]:
         """Every document with its chunks, except those whose ids are in ``without``."""

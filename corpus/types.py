@@ -13,6 +13,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from corpus.where import Where
+
 Vectors = npt.NDArray[np.float32]
 """Unit vectors, one per row: float32, shape (n, dim), C order, every row with L2 norm 1."""
 
@@ -77,6 +79,7 @@ class Query:
     mode: Mode = Mode.HYBRID
     candidates: int = 100  # fetched by each of the two searches before they are fused
     dense_weight: float = 0.4  # share of the dense score in the fused one, in [0, 1]
+    where: Where | None = None  # only documents that fulfil it are searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ class LedgerRow:
     path: str  # below the root, POSIX separators
     status: Status
     reason: str = ""  # for humans; empty when indexed without remarks
-    sha256: str = ""  # of the bytes that were read; empty where they could not be
+    sha256: str = ""  # of the bytes that were read, with those of its sidecar if it has one;
+    # empty where they could not be
     size: int = 0  # bytes
     format: str = ""
     encoding: str = ""

@@ -22,6 +22,22 @@ from corpus import ranking
 from corpus.types import ChunkIds, Vectors
 
 
+class Selection:
+    """Some rows of an index, in the form in which FAISS is told which to scan.
+
+    :param ids: the chunk ids of the index, in storage order.
+    :param rows: which of them are selected, bool, of the same shape.
+    """
+
+    def __init__(self, ids: ChunkIds, rows: npt.NDArray[np.bool_]) -> None:
+        self.ids, self.count = ids, int(rows.sum())
+        self._bits = np.packbits(rows, bitorder="little")  # which the selector points into
+        selector: Any = faiss.IDSelectorBitmap
+        parameters: Any = faiss.SearchParameters
+        self._selector = selector(self._bits)
+        self.parameters = parameters(sel=self._selector)
+
+
 class VectorIndex:
     """An exact index. Immutable once it is shared between threads: searches take no lock."""
 
@@ -63,24 +79,35 @@ class VectorIndex:
         self._index.merge_from(other._index)
         self._sorted = None
 
-    def search(self, query: Vectors, k: int) -> tuple[ChunkIds, Vectors]:
+    def search(
+        self, query: Vectors, k: int, among: Selection | None = None
+    ) -> tuple[ChunkIds, Vectors]:
         """Find the ``k`` nearest rows by exhaustive scan, best first.
 
         Cost is ``len(self) * dim`` multiply-adds. Equal scores are ordered by chunk id.
 
         :param query: float32 (dim,), a unit vector.
         :param k: at least 1; clipped to ``len(self)``.
+        :param among: scan these rows only, as if there were no others.
         :return: ids (min(k, n),) and cosines of the same shape, in [-1, 1].
         :raises ValueError: when the query has another dimension than the index.
         """
         if query.shape != (self.dim,):
             raise ValueError(f"expected a query of shape {(self.dim,)}, got {query.shape}")
-        k = min(k, len(self))
+        size = len(self) if among is None else among.count
+        k = min(k, size)
         if not k:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         row = query[None].astype(np.float32)
         faiss.omp_set_num_threads(1)  # of this thread: several wait for each other for longer
-        return ranking.first(lambda depth: _first_row(self._index.search(row, depth)), k, len(self))
+        return ranking.first(lambda depth: self._found(row, depth, among), k, size)
+
+    def _found(self, row: Vectors, depth: int, among: Selection | None) -> tuple[ChunkIds, Vectors]:
+        if among is None:
+            return _first_row(self._index.search(row, depth))
+        # By row: chunk ids are hashes, and looking each up costs more than its vector.
+        rows, scores = _first_row(self._index.index.search(row, depth, params=among.parameters))
+        return among.ids[rows], scores
 
     def holds(self, ids: ChunkIds) -> npt.NDArray[np.bool_]:
         """Which of these chunks are in this index, bool, the shape of ``ids``."""

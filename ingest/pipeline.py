@@ -15,7 +15,7 @@ from typing import Any
 from corpus import analysis, ledger
 from corpus import roots as stored
 from corpus.embedding import ChunkEncoder
-from corpus.errors import GuardRefused, NoSnapshot, NothingToIngest
+from corpus.errors import GuardRefused, NoSnapshot, NothingToIngest, UnreadableSource
 from corpus.fingerprint import check_same
 from corpus.manifest import Manifest
 from corpus.recovery import first_usable
@@ -24,9 +24,10 @@ from corpus.runs import Effort
 from corpus.settings import Settings
 from corpus.store import Store
 from corpus.types import LedgerRow, Status
-from ingest import chunker, journal, outlook, readers, reading
+from ingest import chunker, journal, outlook, readers, reading, sidecar
 from ingest import plan as planning
 from ingest.changes import Changes
+from ingest.metadata import PathMetadata
 from ingest.naming import Names, record_prefixes, source_ids
 from ingest.outlook import Work
 from ingest.plan import Plan
@@ -58,7 +59,13 @@ def reading_settings(settings: Settings) -> dict[str, Any]:
         "chunker": chunker.VERSION,
         "readers": dict(readers.VERSION),
         "words": analysis.VERSION,
+        **_where_given("path_metadata", list(settings.ingest.path_metadata)),
     }
+
+
+def _where_given(name: str, value: list[str]) -> dict[str, Any]:
+    """A setting that came later: without it a snapshot is the one that it was before."""
+    return {name: value} if value else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +242,18 @@ class Run:
         return is_outdated
 
     def _sha256(self, source: Source) -> str:
-        """Hash a source, unless its stamp says that it is the file that was hashed before."""
+        """Hash a source with its sidecar: what tells it from what was taken in before."""
+        beside = source.sidecar
+        if beside is None:
+            return self._hash(source)
+        try:
+            state = sidecar.too_large(beside) or self._hash(beside)
+        except UnreadableSource as error:
+            state = str(error)
+        return sidecar.together(self._hash(source), state)
+
+    def _hash(self, source: Source) -> str:
+        """Hash a file, unless its stamp says that it is the one that was hashed before."""
         known = self._seen.sha256(source)
         if known is not None:
             return known
@@ -247,7 +265,8 @@ class Run:
         """Read what is new or changed, and give each source its row."""
         target = self._settings.chunking.target_tokens
         owners = self._owners(plan, changes)
-        cutting = Cutting(self._encoder.tokens, target)
+        paths = PathMetadata(self._settings.ingest.path_metadata)
+        cutting = Cutting(self._encoder.tokens, target, paths)
         preparer = Preparer(plan.names, owners, cutting, self._seen, shelf)
         before = {(row.root, row.path): row for row in self._ledger}
         self._progress.stage("taking in", len(plan.to_read))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from corpus.embedding import Tokens
@@ -11,13 +11,15 @@ from corpus.errors import UnreadableSource
 from corpus.identity import chunk_id, document_digest, source_digest, text_key
 from corpus.texts import Entry
 from corpus.types import Chunk, Document, LedgerRow, Status
-from ingest import chunker, reading
+from ingest import chunker, reading, sidecar
+from ingest.metadata import PathMetadata, completed
 from ingest.naming import Names
 from ingest.parsed import Parsed, Reading
 from ingest.prepared import Outcome, Prepared
 from ingest.readers import reader_for
 from ingest.seen import Seen
 from ingest.shelf import Shelf, Shelved
+from ingest.sidecar import Sidecar
 from ingest.sources import Source
 
 __all__ = ["Cutting", "Outcome", "Prepared", "Preparer"]
@@ -25,10 +27,11 @@ __all__ = ["Cutting", "Outcome", "Prepared", "Preparer"]
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """How documents are cut: see :func:`ingest.chunker.chunk`."""
+    """How documents are made: cut (:func:`ingest.chunker.chunk`), and what their paths say."""
 
     tokens: Tokens
     target: int
+    paths: PathMetadata = field(default_factory=PathMetadata)
 
 
 class Preparer:
@@ -54,7 +57,8 @@ class Preparer:
 
     def prepare(self, source: Source) -> Outcome:
         """Take in one source. Whatever is wrong with it becomes its row."""
-        names = self._names_of(source)
+        beside = self._beside(source)
+        names = self._names_of(source, beside)
         shelved = self._shelf.find(source, names)
         if shelved is not None and shelved.is_of(source):
             self._seen.note(source, shelved.sha256, shelved.read_at_ns)
@@ -66,20 +70,37 @@ class Preparer:
             self._seen.note(source, content.sha256, content.read_at_ns)
             if taken := self._take(shelved, content.sha256):
                 return taken
-            row = replace(row, sha256=content.sha256, size=len(content.data))
+            row = replace(row, sha256=_sha256(content.sha256, beside), size=len(content.data))
             self.bytes_read += len(content.data)
             found = reader_for(source.format)(content.data)
         except UnreadableSource as error:
             return Outcome(replace(row, reason=str(error)), ())
-        outcome, clashes = self._prepared(source, row, found)
+        outcome, clashes = self._prepared(source, row, self._completed(source, found, beside))
         if not clashes:  # whose ids are taken may be another question in the next run
             self._shelf.put(source, names, content, outcome)
         return outcome
 
-    def _names_of(self, source: Source) -> tuple[str, ...]:
-        """What the ids of a source and its documents follow from."""
+    def _beside(self, source: Source) -> Sidecar | None:
+        """What the sidecar of a source says, if it has one."""
+        if source.sidecar is None:
+            return None
+        beside = sidecar.read(source.sidecar)
+        if beside.content is not None:
+            self._seen.note(source.sidecar, beside.state, beside.content.read_at_ns)
+        return beside
+
+    def _completed(self, source: Source, found: Reading, beside: Sidecar | None) -> Reading:
+        """What was read, with what its path and its sidecar say."""
+        path, said = self._cutting.paths.of(source.path), beside.metadata if beside else {}
+        documents = tuple(completed(parsed, path, said) for parsed in found.documents)
+        remarks = (*found.remarks, *((beside.remark,) if beside and beside.remark else ()))
+        return replace(found, documents=documents, remarks=remarks)
+
+    def _names_of(self, source: Source, beside: Sidecar | None) -> tuple[str, ...]:
+        """What a source comes to besides its content: its ids, and what its sidecar says."""
         name = self._names.ids[source.root, source.path]
-        return name, self._names.prefixes.get(name, ""), source.format
+        said = (beside.state,) if beside else ()
+        return name, self._names.prefixes.get(name, ""), source.format, *said
 
     def _row(self, source: Source) -> LedgerRow:
         return LedgerRow(
@@ -150,6 +171,11 @@ class Preparer:
         )
         texts = tuple(draft.embedded for draft in drafts)
         return Prepared(Entry(document, digest, chunks, tuple(map(text_key, texts))), texts)
+
+
+def _sha256(sha256: str, beside: Sidecar | None) -> str:
+    """What tells the source from another: see :meth:`ingest.pipeline.Run.plan`."""
+    return sidecar.together(sha256, beside.state) if beside else sha256
 
 
 def _counted(row: LedgerRow, prepared: list[Prepared], clashes: list[str]) -> LedgerRow:

@@ -24,6 +24,9 @@ from ingest.readers import FORMATS
 
 IGNORE_FILE = ".ragignore"
 
+SIDECAR = ".meta.json"
+"""After the name of a file: what else is known of it. See :mod:`ingest.sidecar`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -44,6 +47,7 @@ class Source:
     location: str  # where to open it, as the operating system names it
     format: str
     stamp: Stamp
+    sidecar: Source | None = None  # of no format; what it says is part of this file
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +67,38 @@ def walk(root: Root, *, max_bytes: int) -> Listing:
     """
     top = Path(root.path)
     if top.is_file():
-        entries: Iterator[Found] = iter([_classify(top.name, os.fspath(top), top.parent)])
+        entries: Iterator[Found] = _single(top)
     elif top.is_dir():
         entries = _entries(top, _Rules(root.include, root.exclude))
     else:
         raise BadRoot(f"{root.path} is not there; expected a folder of documents, or one file")
     found = sorted(_apart(entries), key=lambda one: one.path)
-    sources, left_out = [], []
-    for one in found:
-        if why := _reason(one, max_bytes):
-            left_out.append(_left_out(root, one, why))
-        else:
-            sources.append(_source(root, one))
+    sidecars = {one.path: one for one in found if one.path.endswith(SIDECAR) and not one.refusal}
+    reasons = {one.path: _reason(one, max_bytes) for one in found if one.path not in sidecars}
+    for path in sidecars:
+        is_taken_in = reasons.get(path.removesuffix(SIDECAR)) == ""
+        reasons[path] = _metadata_of(path, is_taken_in=is_taken_in)
+    sources = [
+        _source(root, one, sidecars.get(one.path + SIDECAR))
+        for one in found
+        if not reasons[one.path]
+    ]
+    left_out = [_left_out(root, one, why) for one in found if (why := reasons[one.path])]
     return Listing(root, tuple(sources), tuple(left_out))
+
+
+def _metadata_of(path: str, *, is_taken_in: bool) -> str:
+    """Why a sidecar is no document."""
+    name = path.rpartition("/")[2].removesuffix(SIDECAR)
+    return f"metadata of {name}" if is_taken_in else f"metadata of {name}, which is not taken in"
+
+
+def _single(file: Path) -> Iterator[Found]:
+    """A root that is one file, and its sidecar."""
+    yield _classify(file.name, os.fspath(file), file.parent)
+    beside = file.with_name(file.name + SIDECAR)
+    if os.path.lexists(beside):
+        yield _classify(beside.name, os.fspath(beside), beside.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +141,8 @@ class _Rules:
                 below = path.removeprefix(base) + "/" * is_folder
                 if spec.match_file(below):
                     return "excluded by a pattern"
-        if self._include and not is_folder and not self._include.match_file(path):
+        meant = path.removesuffix(SIDECAR)  # a sidecar belongs to its file
+        if self._include and not is_folder and not self._include.match_file(meant):
             return "not among the included patterns"
         return ""
 
@@ -212,8 +236,10 @@ def _reason(found: Found, max_bytes: int) -> str:
     return ""
 
 
-def _source(root: Root, found: Found) -> Source:
-    return Source(root.key, found.path, found.location, format_of(found.path) or "", found.stamp)
+def _source(root: Root, found: Found, beside: Found | None = None) -> Source:
+    sidecar = None if beside is None else _source(root, beside)
+    format_ = format_of(found.path) or ""
+    return Source(root.key, found.path, found.location, format_, found.stamp, sidecar)
 
 
 def _left_out(root: Root, found: Found, reason: str) -> LedgerRow:

@@ -22,6 +22,7 @@ from corpus.legibility import legibility
 from corpus.settings import RetrievalSettings
 from corpus.snapshot import Snapshot
 from corpus.types import Hit, Mode, Query
+from corpus.where import Where
 from rag import followups
 from rag import passages as passaging
 from rag.answers import (
@@ -35,6 +36,8 @@ from rag.answers import (
 )
 from rag.composing import Composer
 from rag.events import Asked, Degraded, Done, Event, Found, Meta
+from rag.filters.effect import Effect, effect_of
+from rag.filters.filter import Filter
 from rag.reranking import Reranker, Reranking
 from rag.scope import Scope
 
@@ -50,7 +53,9 @@ class SearchResult:
 
     snapshot: SnapshotInfo
     hits: tuple[Hit, ...]
-    timings_ms: dict[str, float]  # embed, search, total; rerank where there is a reranker
+    # Embed, search, total; filter and rerank where there is a filter, a reranker.
+    timings_ms: dict[str, float]
+    where: Effect | None = None  # of the filter, if there was one
     rerank: Reranking | None = None  # None: there is no reranker, or the mode is not hybrid
 
 
@@ -67,6 +72,7 @@ class Explanation:
     dropped: tuple[Dropped, ...]
     prepared: Prepared
     timings_ms: dict[str, float]
+    where: Effect | None = None  # of the filter, if there was one
     rerank: Reranking | None = None  # None: there is no reranker
 
 
@@ -130,17 +136,26 @@ class Answerer:
         return other
 
     def search(
-        self, text: str, k: int, mode: Mode = Mode.HYBRID, snapshot_name: str | None = None
+        self,
+        text: str,
+        k: int,
+        mode: Mode = Mode.HYBRID,
+        snapshot_name: str | None = None,
+        where: Filter | None = None,
     ) -> SearchResult:
         """Find the chunks that match a text, best first.
 
         :param snapshot_name: id or tag of the snapshot to search; None: the current one.
+        :param where: which documents are searched; None: all.
+        :raises BadRequest: when the filter names a field that no document has.
         :raises CorpusError: when there is no such snapshot, or it cannot be searched.
         """
         snapshot = self._live.get(snapshot_name)
         watch = _Watch()
-        hits, rerank = self._ranked(snapshot, Query(text, None, k, mode), watch)
-        return SearchResult(self._live.info(snapshot), hits[:k], watch.laps(), rerank=rerank)
+        effect = _effect(where, snapshot, watch)
+        wanted = Query(text, None, k, mode, where=_tree(where))
+        hits, rerank = self._ranked(snapshot, wanted, watch)
+        return SearchResult(self._live.info(snapshot), hits[:k], watch.laps(), effect, rerank)
 
     def answer(
         self, question: Question, engine: str | None = None, scope: Scope | None = None
@@ -161,8 +176,9 @@ class Answerer:
         """
         chosen, watch = self._engine(engine), _Watch()
         snapshot = self._live.get(question.snapshot)
+        effect = _effect(question.where, snapshot, watch)
         query = self._query(question, chosen, scope or Scope(), watch)
-        found = self._find(snapshot, Query(query, None, question.k), watch)
+        found = self._find(snapshot, _wanted(question, query), watch)
         prepared = chosen.prepare(_as_asked(question, query, chosen), found.passages)
         watch.lap("prompt")
         return Explanation(
@@ -175,6 +191,7 @@ class Answerer:
             (*found.left, *prepared.dropped),
             prepared,
             watch.laps(),
+            effect,
             rerank=found.rerank,
         )
 
@@ -190,21 +207,23 @@ class Answerer:
 
         :param shows: whether the caller shows what is said as it comes. What was shown cannot
             be unsaid; without, another engine can stand in to the end.
-        :raises BadRequest: when there is no engine of that name, or the question leaves the
-            model no room.
+        :raises BadRequest: when there is no engine of that name, the question leaves the
+            model no room, or the filter names a field that no document has.
         :raises CorpusError: when there is no such snapshot, or it cannot be searched.
         :raises EngineFailed: when the engine broke and no other can stand in for it.
         :raises GivenUp: when the scope was cancelled.
         """
         chosen, snapshot = self._engine(engine), self._live.get(question.snapshot)
         scope, watch = scope or Scope(), _Watch()
+        effect = _effect(question.where, snapshot, watch)
         info = self._live.info(snapshot)
-        meta = Meta(f"ans-{uuid.uuid4().hex}", chosen.name, chosen.model, info)
+        note = effect.note if effect else ""
+        meta = Meta(f"ans-{uuid.uuid4().hex}", chosen.name, chosen.model, info, note)
         yield meta
         query = self._query(question, chosen, scope, watch)
         if query != question.text:
             yield Asked(query)
-        found = self._find(snapshot, Query(query, None, question.k), watch)
+        found = self._find(snapshot, _wanted(question, query), watch)
         composer = Composer(meta, question, query, found.hits, found.left)
         try:
             prepared = chosen.prepare(_as_asked(question, query, chosen), found.passages)
@@ -293,6 +312,24 @@ class Answerer:
         hits = snapshot.search(query)
         watch.lap("search")
         return hits
+
+
+def _effect(where: Filter | None, snapshot: Snapshot, watch: _Watch) -> Effect | None:
+    """What a filter comes to; decided here, so that searching finds it decided."""
+    effect = effect_of(where, snapshot)
+    if effect is not None:
+        watch.lap("filter")
+    return effect
+
+
+def _tree(where: Filter | None) -> Where | None:
+    """A filter as a snapshot takes it."""
+    return None if where is None else where.where
+
+
+def _wanted(question: Question, query: str) -> Query:
+    """What a question asks of a snapshot."""
+    return Query(query, None, question.k, where=_tree(question.where))
 
 
 def _followed(hits: tuple[Hit, ...], deeper: Iterable[Hit]) -> tuple[Hit, ...]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from corpus.types import Chunk, Hit, Scores
+from rag.filters.filter import Filter
 from rag.prompt.types import Prompt, Stops
 from rag.reranking import Reranking
 from rag.scope import Scope
@@ -60,6 +61,7 @@ class Question:
     strict: bool = False  # say only what its citations hold up
     adapter: str | None = None  # name of a LoRA adapter; None: the model as it is
     snapshot: str | None = None  # id or tag of what answers; None: the current one
+    where: Filter | None = None  # which documents are searched; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,4 +276,5 @@ class Answer:
     uncited: tuple[tuple[int, int], ...] = ()  # sentences without citation, spans of ``text``
     unknown_citations: int = 0  # markers that named nothing that was shown
     withheld: int = 0  # sentences that ``strict`` kept back
+    note: str = ""  # what a user should know of how it was asked
     rerank: Reranking | None = None  # what became of the hits; None: there is no reranker

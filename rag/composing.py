@@ -98,6 +98,7 @@ class Composer:
             uncited=() if abstained else writer.uncited(),
             unknown_citations=writer.unknown_citations,
             withheld=writer.withheld,
+            note=self._meta.note,
         )
 
     def _take(self, piece: Piece) -> Iterator[Event]:

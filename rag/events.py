@@ -15,6 +15,7 @@ class Meta:
     engine: str
     model: str | None
     snapshot: SnapshotInfo
+    note: str = ""  # what a user should know of how it was asked
 
 
 @dataclass(frozen=True, slots=True)

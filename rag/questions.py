@@ -5,6 +5,8 @@ from __future__ import annotations
 from corpus.errors import BadRequest
 from corpus.settings import Settings
 from rag.answers import Question, Sampling, Turn
+from rag.filters.filter import Filter
+from rag.filters.parser import parse
 from rag.requests import ExplainRequest
 
 
@@ -31,10 +33,18 @@ def checked(text: str, max_chars: int, param: str = "question") -> str:
     return text
 
 
+def filter_of(text: str | None) -> Filter | None:
+    """The filter of a request, if it has one.
+
+    :raises BadRequest: when it means nothing; it says where and why.
+    """
+    return None if text is None else parse(text)
+
+
 def question_of(asked: ExplainRequest, settings: Settings) -> Question:
     """What was asked, with what the settings say where the request does not.
 
-    :raises BadRequest: when question or history cannot be asked.
+    :raises BadRequest: when question, history or filter cannot be asked.
     """
     max_chars, max_turns = settings.serve.max_question_chars, settings.answer.max_history_turns
     if len(asked.history) > max_turns:
@@ -57,4 +67,5 @@ def question_of(asked: ExplainRequest, settings: Settings) -> Question:
         strict=settings.answer.strict if asked.strict is None else asked.strict,
         adapter=asked.adapter,
         snapshot=asked.snapshot,
+        where=filter_of(asked.where),
     )

@@ -29,6 +29,7 @@ class Body(BaseModel):
 
 K = Annotated[int, Field(ge=1, le=MAX_K)]
 SnapshotName = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+OF_WHERE = "Which documents are searched, e.g. lang = de and path ~ docs/**; docs/where.md."
 OF_SNAPSHOT = "The snapshot that answers: its id, a tag, or 8 characters of the id or more."
 
 
@@ -68,6 +69,7 @@ class ExplainRequest(Body):
         None, description="Say only sentences whose citations hold them up; answer.strict."
     )
     snapshot: SnapshotName | None = Field(None, description=OF_SNAPSHOT)
+    where: str | None = Field(None, description=OF_WHERE)
 
 
 class AskRequest(ExplainRequest):
@@ -85,6 +87,7 @@ class SearchRequest(Body):
         Mode.HYBRID, description="Both searches fused, or one of them."
     )
     snapshot: SnapshotName | None = Field(None, description=OF_SNAPSHOT)
+    where: str | None = Field(None, description=OF_WHERE)
 
 
 class EmptyRequest(Body):
@@ -98,6 +101,7 @@ class DocumentsQuery(Body):
     offset: Annotated[int, Field(ge=0, strict=False)] = 0
     status: Annotated[Status, Field(strict=False)] | None = None
     snapshot: SnapshotName | None = None
+    where: str | None = Field(None, description=OF_WHERE)
 
 
 class DocumentQuery(Body):

@@ -18,12 +18,6 @@ from pydantic_core import ErrorDetails
 from corpus.errors import BadRequest
 from rag.requests import Body
 
-LATER = {
-    "where": "filters are not available yet",
-}
-"""Fields that clients of such services send, and why each is not taken."""
-
-
 Model = TypeVar("Model", bound=Body)
 
 
@@ -68,8 +62,6 @@ def validated(model: type[Model], values: dict[str, Any]) -> Model:
 def _refuse_unknown(name: str, known: Sequence[str]) -> NoReturn:
     shown = name if len(name) <= 60 else f"{name[:60]}…"
     shown = shown.encode("utf-8", "backslashreplace").decode()
-    if name in LATER and ("question" in known or "query" in known):
-        raise BadRequest(f"the field {name!r} is not supported: {LATER[name]}", name)
     close = difflib.get_close_matches(name[:60], known, n=1, cutoff=0.5)
     meant = f"; did you mean {close[0]!r}?" if close else ""
     allowed = f"; allowed: {', '.join(known)}" if known else "; none is allowed"

@@ -14,6 +14,7 @@ from rag.answers import Answer, Citation, Dropped, Passage, Sent, SnapshotInfo
 
 if TYPE_CHECKING:
     from rag.answerer import Explanation, SearchResult
+    from rag.filters.effect import Effect
     from rag.reranking import Reranking
 
 Json = dict[str, Any]
@@ -47,6 +48,7 @@ def answer_json(answer: Answer) -> Json:
         ],
         "unknown_citations": answer.unknown_citations,
         "withheld": answer.withheld,
+        "note": answer.note or None,
         **_rerank_json(answer.rerank),
         "timings_ms": _rounded(answer.timings_ms),
     }
@@ -57,8 +59,24 @@ def search_json(result: SearchResult) -> Json:
     return {
         "snapshot": snapshot_json(result.snapshot),
         "hits": [hit_json(hit) for hit in result.hits],
+        "where": effect_json(result.where),
+        "note": (result.where.note or None) if result.where else None,
         **_rerank_json(result.rerank),
         "timings_ms": _rounded(result.timings_ms),
+    }
+
+
+def effect_json(effect: Effect | None) -> Json | None:
+    """How a filter was read, and what it left to search."""
+    if effect is None:
+        return None
+    return {
+        "text": effect.text,
+        "read_as": effect.read_as,
+        "documents": effect.documents,
+        "chunks": effect.chunks,
+        "of_documents": effect.of_documents,
+        "of_chunks": effect.of_chunks,
     }
 
 
@@ -98,6 +116,7 @@ def explanation_json(explanation: Explanation) -> Json:
         "model": explanation.model,
         "snapshot": snapshot_json(explanation.snapshot),
         "query": explanation.query,
+        "where": effect_json(explanation.where),
         "candidates": _candidates(explanation),
         **_rerank_json(explanation.rerank),
         **_sent_json(explanation.prepared.sent),

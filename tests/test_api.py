@@ -146,6 +146,7 @@ def test_an_answer_has_the_promised_fields_and_no_others(shared: Service) -> Non
         "uncited",
         "unknown_citations",
         "withheld",
+        "note",
         "timings_ms",
     ]
     assert list(body["citations"][0]) == [
@@ -223,7 +224,7 @@ def test_an_engine_can_be_asked_for_by_name(shared: Service) -> None:
 def test_search_has_the_promised_fields(shared: Service) -> None:
     body = shared.post("/v1/search", {"query": "annual leave", "k": 2}).get_json()
 
-    assert list(body) == ["snapshot", "hits", "timings_ms"]
+    assert list(body) == ["snapshot", "hits", "where", "note", "timings_ms"]
     assert [hit["rank"] for hit in body["hits"]] == [1, 2]
     first = body["hits"][0]
     assert list(first) == [
@@ -350,7 +351,7 @@ BAD_BODIES: list[tuple[bytes, str | None, str]] = [
     (b'{"qestion": "a"}', "qestion", "did you mean 'question'?"),
     (b'{"question": "a", "colour": 1}', "colour", "allowed: question, k, engine, history"),
     (b'{"question": "a", "\\ud800": 1}', "\\ud800", "unknown field"),
-    (b'{"question": "a", "where": {}}', "where", "not available yet"),
+    (b'{"question": "a", "where": {}}', "where", "valid string"),
     (b'{"question": "a", "history": [{"role": "user"}]}', "history.0.content", "missing"),
     (b'{"question": "a", "history": ["x"]}', "history.0", "valid dictionary"),
     (
@@ -402,7 +403,7 @@ def test_a_bad_question_is_refused_with_what_is_wrong(
         ({"query": " "}, "query", "empty"),
         ({"query": "a", "mode": "vector"}, "mode", "allowed: 'hybrid', 'dense' or 'words'"),
         ({"query": "a", "k": 0}, "k", "greater than or equal to 1"),
-        ({"query": "a", "where": {}}, "where", "not available yet"),
+        ({"query": "a", "where": "lang ="}, "where", "character 7: found the end"),
         ({"query": "a", "mod": "words"}, "mod", "did you mean 'mode'?"),
     ],
 )

@@ -94,7 +94,7 @@ PARTS = [
 
 
 def test_copies_of_one_page_do_not_take_the_places_of_others(handbook: Workbench) -> None:
-    told = explained(handbook, QUESTION)
+    told = explained(handbook, Question(f"Is it so that {SAME.lower()}", 4))
 
     passages = {one["passage"] for one in told["candidates"]} - {None}
     assert passages == {1, 2, 3, 4}

@@ -198,6 +198,7 @@ def test_everything_can_be_done_from_the_keyboard(visit: Visit) -> None:
     assert visit.page.evaluate("document.activeElement.id") == "question"
 
     keyboard.press("Tab")  # the button
+    keyboard.press("Tab")  # the filter, which is closed
     keyboard.press("Tab")  # the first marker
     assert visit.page.evaluate("document.activeElement.className") == "marker"
     keyboard.press("Enter")
@@ -509,6 +510,43 @@ def test_thoughts_are_apart_from_the_answer_and_closed(visit: Visit, server: Ser
     visit.page.locator("#thoughts summary").click()
     assert visit.text("#thought") == "<b>27</b>, surely."
     assert visit.text("#status") == "Answered by small with 0 citations."
+
+
+def narrow(visit: Visit, where: str) -> None:
+    visit.page.get_by_text("Search some of the documents only").click()
+    visit.page.get_by_label("Documents where").fill(where)
+
+
+def test_a_question_can_be_asked_of_some_documents(visit: Visit) -> None:
+    visit.ask(QUESTION)
+    narrow(visit, "path ~ *.txt")
+
+    visit.ask(QUESTION)
+
+    assert "where" not in visit.sent[0]
+    assert visit.sent[1]["where"] == "path ~ *.txt"
+    assert visit.page.locator("#citations .line").count() == 0
+    assert "Nothing in the documents answers" in visit.text("#abstained")
+
+
+def test_a_filter_that_allows_nothing_is_said(visit: Visit) -> None:
+    narrow(visit, "format = pdf")
+
+    visit.ask(QUESTION)
+
+    assert visit.text("#notes") == "No document matches `where`."
+
+
+def test_a_filter_that_is_wrong_is_shown_with_its_place(visit: Visit) -> None:
+    narrow(visit, "path ~")
+
+    visit.ask(QUESTION)
+
+    lines = visit.text("#error-message").split("\n")
+    assert lines[0].startswith("where, character 7: found the end")
+    assert lines[2].index("^") == 2 + len("path ~")
+    assert visit.page.get_by_label("Question").input_value() == QUESTION, "to be asked again"
+    assert "400" in visit.complaints.pop()
 
 
 def test_a_narrow_screen_needs_no_sideways_scrolling(written: Written) -> None:

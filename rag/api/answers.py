@@ -14,7 +14,7 @@ from rag.api.context import Context
 from rag.api.reading import body_as, time_allowed
 from rag.api.stream import LOOK_S, PING_S, Making, event_stream, has_left
 from rag.events import Done, Event
-from rag.questions import checked, question_of
+from rag.questions import checked, filter_of, question_of
 from rag.requests import AskRequest, ExplainRequest, SearchRequest
 from rag.scope import Scope
 from rag.wire import Json, answer_json, explanation_json, search_json
@@ -41,7 +41,8 @@ def blueprint(context: Context) -> Blueprint:
     def search() -> Response:
         asked = body_as(SearchRequest)
         query = checked(asked.query, settings.serve.max_question_chars, "query")
-        found = context.answerer.search(query, asked.k, asked.mode, asked.snapshot)
+        where = filter_of(asked.where)
+        found = context.answerer.search(query, asked.k, asked.mode, asked.snapshot, where)
         return jsonify(search_json(found))
 
     @views.post("/v1/explain")

@@ -16,6 +16,8 @@ from corpus.snapshot import DocumentRef, Snapshot
 from corpus.types import LedgerRow
 from rag.api.context import Context
 from rag.api.reading import query_as
+from rag.filters.filter import Filter
+from rag.questions import filter_of
 from rag.requests import DocumentQuery, DocumentsQuery, SpanQuery
 from rag.wire import Json, snapshot_json
 
@@ -33,7 +35,7 @@ def blueprint(context: Context) -> Blueprint:
         snapshot = context.live.get(wanted.snapshot)
         rows = [
             entry
-            for entry in _entries(snapshot)
+            for entry in _allowed(snapshot, filter_of(wanted.where))
             if wanted.status is None or entry[0].status is wanted.status
         ]
         shown = rows[wanted.offset : wanted.offset + wanted.limit]
@@ -102,6 +104,18 @@ def _text(context: Context, document_id: str) -> Response:
         text=document.text[wanted.start : end],
         length=length,
     )
+
+
+def _allowed(
+    snapshot: Snapshot, where: Filter | None
+) -> Iterator[tuple[LedgerRow, DocumentRef | None]]:
+    """The entries that a filter allows; a source that gave no document fulfils none."""
+    if where is None:
+        yield from _entries(snapshot)
+        return
+    where.check(snapshot.fields)
+    ids = snapshot.allowed(where.where).ids()
+    yield from (entry for entry in _entries(snapshot) if entry[1] and entry[1].id in ids)
 
 
 def _entries(snapshot: Snapshot) -> Iterator[tuple[LedgerRow, DocumentRef | None]]:

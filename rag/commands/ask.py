@@ -28,6 +28,7 @@ def command(session: Session, question: str, asked: dict[str, Any], no_stream: b
     \b
         rag ask "How many days of leave do I get?"
         rag ask "When does it end?" --server http://127.0.0.1:8000 --json
+        rag ask "When does it end?" --where "path ~ 'projects/**' and date >= 2024-05"
         rag ask "When does it end?" --engine vllm --vllm-url http://127.0.0.1:8001
     """
     settings = session.settings(flags_of(asked))
@@ -77,6 +78,8 @@ def _sources(answer: dict[str, Any]) -> str:
         lines.append(f"({answer['engine']}: {printable(answer['degraded_reason'])})")
     if answer["snapshot"]["problem"]:
         lines.append(f"({printable(answer['snapshot']['problem'])})")
+    if answer.get("note"):  # an older server has none
+        lines.append(f"({printable(answer['note'])})")
     if (answer.get("rerank") or {}).get("note"):
         lines.append(f"({printable(answer['rerank']['note'])})")
     if answer["query"]:

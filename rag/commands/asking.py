@@ -33,6 +33,7 @@ def asking_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--max-tokens", type=int, help="Tokens of the answer at most.")
     @click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer; repeatable.")
     @click.option("--adapter", metavar="NAME", help="A LoRA adapter of the service.")
+    @click.option("--where", metavar="EXPR", help="Search these documents only, e.g. 'lang = de'.")
     @click.option("--snapshot", metavar="ID", help="Answer from this snapshot: its id or a tag.")
     @click.option(
         "--history",
@@ -62,6 +63,7 @@ _NAMES = (
     "max_tokens",
     "stop",
     "adapter",
+    "where",
     "snapshot",
     "history",
     "server",

@@ -47,6 +47,7 @@ def _told(told: dict[str, Any], *, tokens: bool) -> str:
     lines = [
         f"engine     {told['engine']}{model}",
         f"searched   {printable(told['query'])}",
+        *_where(told.get("where")),  # an older server says nothing of it
         *_reranked(told.get("rerank")),
         "candidates:",
         *(_candidate(one) for one in told["candidates"]),
@@ -61,6 +62,16 @@ def _told(told: dict[str, Any], *, tokens: bool) -> str:
         ]
         lines += ["tokens:", table(rows)]
     return "\n".join(lines)
+
+
+def _where(where: dict[str, Any] | None) -> list[str]:
+    if where is None:
+        return []
+    return [
+        f"where      {printable(where['read_as'])}",
+        f"           {where['documents']} of {where['of_documents']} documents, "
+        f"{where['chunks']} of {where['of_chunks']} chunks",
+    ]
 
 
 def _candidate(one: dict[str, Any]) -> str:

@@ -32,6 +32,7 @@ function blank() {
     closest: [],
     uncited: [], // spans of the text
     withheld: 0,
+    note: "", // what to know of how it was asked
     abstained: false,
     alone: false, // asked without the conversation, because the server takes less of one
     query: "", // what was searched for, where that is not the question
@@ -117,14 +118,20 @@ async function ask(question) {
 // The response to a question, with the conversation if the server takes it.
 async function post(question, mine) {
   const history = before();
-  const response = await send({ question, stream: true, history }, mine);
+  const response = await send({ question, stream: true, history, ...narrowed() }, mine);
   if (response.ok) return response;
   const error = await failure(response);
   if (error.param !== "history" || history.length === 0) throw error;
   if (request === mine) answer.alone = true;
-  const again = await send({ question, stream: true }, mine);
+  const again = await send({ question, stream: true, ...narrowed() }, mine);
   if (!again.ok) throw await failure(again);
   return again;
+}
+
+// Which documents are searched, where not all of them are.
+function narrowed() {
+  const where = at("where").value.trim();
+  return where === "" ? {} : { where };
 }
 
 function send(body, mine) {
@@ -202,6 +209,7 @@ function take(name, data) {
     answer.closest = data.closest;
     answer.uncited = data.uncited.map((one) => inUnits(data.answer, one));
     answer.withheld = data.withheld;
+    answer.note = data.note ?? "";
     answer.abstained = data.status === "abstained";
     answer.query = data.query ?? "";
     answer.standIn = data.degraded ? { engine: data.engine, reason: data.degraded_reason } : null;
@@ -307,8 +315,8 @@ const CUT = {
 };
 
 function notes() {
-  const { uncited, withheld, finish } = answer;
-  const told = [];
+  const { uncited, withheld, finish, note } = answer;
+  const told = note === "" ? [] : [`${note[0].toUpperCase()}${note.slice(1)}.`];
   if (uncited.length > 0) {
     told.push(`Underlined with dots: ${counted(uncited.length, "statement")} without citation.`);
   }
@@ -430,6 +438,8 @@ function whereabouts({ heading, page, level }) {
 function showError(error) {
   at("result").hidden = answer.text === "";
   at("error-message").textContent = error.message;
+  at("error-message").classList.toggle("pointed", error.message.includes("\n")); // a caret below
+  if (error.param === "where") at("narrow").open = true;
   at("error-hint").textContent = error.hint ?? "";
   at("error").hidden = false;
   say("");

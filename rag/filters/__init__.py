@@ -1,0 +1,1 @@
+"""Filters as people write them: ``lang = de and path ~ docs/**``."""
