@@ -66,7 +66,8 @@ def measure(name: str, encoder: SentenceTransformerEncoder) -> Counts:
     answerer = Answerer(live, encoder, [ExtractiveEngine()], settings.retrieval)
     counts = Counts()
     text_of = Locator(snapshot).text
-    for item, gold in sets.questions(name, snapshot):
+    for one in sets.questions(name, snapshot):
+        item, gold = one.item, one.gold
         answer = answerer.answer(Question(item.question, settings.answer.k))
         _count(counts, item, gold, judged(item, gold, answer, (), text_of))
     return counts

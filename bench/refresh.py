@@ -70,6 +70,8 @@ class Words:
 class MadeUp:
     """An encoder whose vectors hang on the text and mean nothing."""
 
+    makes_windows = True
+
     def __init__(self) -> None:
         self.tokens = Words()
         self.fingerprint = Fingerprint(

@@ -1,8 +1,14 @@
-"""Which share of the questions finds its gold passage among the first hits.
+"""What search finds on every set with questions: the service's own, and what it is made of.
 
-Dense alone, words alone, and both fused in two ways: by the mixture that the service uses,
-and by reciprocal rank fusion (Cormack et al., SIGIR 2009, k = 60). Questions are embedded as
-the service does it, by the compiled model; `uncompiled` is the mixture with the model as it is.
+For each set dense alone, words alone, both by reciprocal rank fusion (Cormack et al., SIGIR
+2009, k = 60) and by the mixture that the service uses. Questions are embedded as the service does
+it, by the compiled model; `uncompiled` is the mixture with the model as it is. `plain BM25` is what
+the README of the data gives for windows of 150 words, unstemmed. Answerable questions, but for the
+set whose questions are claims.
+
+By document nDCG@10 and recall@5; by passage whether the first overlaps gold, and whether one of
+the first five does. `least` is what the mixture gains on the better of dense and words in nDCG@10
+(hit@1, where no documents are judged), with the 95 % interval of a paired bootstrap.
 
     python -m bench.retrieval [SET ...]
 """
@@ -10,74 +16,165 @@ the service does it, by the compiled model; `uncompiled` is the mixture with the
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from bench import results, sets
 from corpus.encoders.questions import QuestionEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
+from corpus.legibility import legibility
 from corpus.settings import load
 from corpus.snapshot import Snapshot
-from corpus.types import Hit, Mode, Query, Vectors
-from rag.evaluation.locating import Gold
-from rag.evaluation.retrieval import Ranking, span_values
+from corpus.types import Hit, Mode, Query
+from rag.evaluation.bootstrap import Floats, compare, mean_of
+from rag.evaluation.retrieval import Ranking, document_values, span_values
 
-DEFAULT_SETS = ("squad2_dev", "clapnq_dev", "redis_docs_dev", sets.DEMO)
+DEFAULT_SETS = (
+    "squad2_dev", "clapnq_dev", "hotpotqa_mh_dev", "techdocs_dev", "redis_docs_dev", "scifact_dev",
+    "xquad_dev", sets.DEMO,
+)  # fmt: skip
+WAYS = ("dense", "words", "rank fusion", "mixture", "uncompiled")
 DEPTH = 100
 RRF_K = 60
+RESAMPLES = 2000
+
+BASELINES = {
+    "squad2_dev": {"hit@1": 0.806, "hit@5": 0.947},
+    "clapnq_dev": {"ndcg@10": 0.784, "recall@5": 0.849},
+    "hotpotqa_mh_dev": {"ndcg@10": 0.750, "recall@5": 0.755},
+    "techdocs_dev": {"ndcg@10": 0.896, "recall@5": 0.913},
+    "redis_docs_dev": {"ndcg@10": 0.756, "recall@5": 0.853},
+    "scifact_dev": {"ndcg@10": 0.656, "recall@5": 0.708},
+    "xquad_dev zh": {"ndcg@10": 0.291, "recall@5": 0.326},
+}
+"""Of the README of the data: BM25, k1 0.9, b 0.4."""
+
+_BY_DOCUMENT, _BY_PASSAGE = ("ndcg@10", "recall@5"), ("hit@1", "hit@5")
+_CLAIMS = "scifact_dev"
+_LANGUAGES = "xquad_dev"
+
+Values = dict[str, list[dict[str, float]]]
+"""By way of searching, what each question is worth by each measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Questions that are measured together."""
+
+    name: str
+    values: Values
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """By way and measure."""
+        return {
+            way: {
+                name: float(np.mean([one[name] for one in values if name in one]))
+                for name in (*_BY_DOCUMENT, *_BY_PASSAGE)
+                if any(name in one for one in values)
+            }
+            for way, values in self.values.items()
+        }
+
+    def least(self) -> dict[str, float]:
+        """What the mixture gains on the better of the two it is made of."""
+        column = {way: self._column(way) for way in ("dense", "words", "mixture")}
+        better = max(("dense", "words"), key=lambda way: np.nanmean(column[way]))
+        found = compare(
+            {"": mean_of(column[better])},
+            {"": mean_of(column["mixture"])},
+            len(column[better]),
+            RESAMPLES,
+            seed=0,
+        )[""]
+        return {"difference": found.difference, "low": found.low, "high": found.high}
+
+    def _column(self, way: str) -> Floats:
+        measure = "ndcg@10" if any("ndcg@10" in one for one in self.values[way]) else "hit@1"
+        return np.array([one.get(measure, np.nan) for one in self.values[way]])
 
 
 def main(names: Sequence[str]) -> None:
     """Measure each set and print one table."""
     encoder = SentenceTransformerEncoder(load({}).embedding)
-    measured = {name: measure(name, encoder) for name in names}
-    rows = [
-        [f"{name} {way}", *(f"{share:.3f}" for share in shares.values())]
-        for name, ways in measured.items()
-        for way, shares in ways.items()
-    ]
-    results.table(["answerable questions", "hit@1", "hit@5", "hit@10"], rows)
-    results.save("retrieval", measured)
+    rows, saved = [], {}
+    for name in names:
+        for part in _parts(name, _measured(name, encoder)):
+            means, least = part.means(), part.least()
+            saved[part.name] = {**means, "least": least}
+            rows += _rows(part.name, means, least)
+    results.table(["questions", *_BY_DOCUMENT, *_BY_PASSAGE, "least"], rows)
+    results.save("retrieval", saved)
 
 
-def measure(name: str, encoder: SentenceTransformerEncoder) -> dict[str, dict[str, float]]:
-    """Shares of the answerable questions of a set, by way of searching and depth."""
+def _rows(
+    name: str, means: dict[str, dict[str, float]], least: dict[str, float]
+) -> Iterator[list[str]]:
+    interval = f"{least['difference']:+.3f} ({least['low']:+.3f} to {least['high']:+.3f})"
+    for way, found in {"plain BM25": BASELINES.get(name, {}), **means}.items():
+        shown = [found.get(one, np.nan) for one in (*_BY_DOCUMENT, *_BY_PASSAGE)]
+        figures = ["" if np.isnan(one) else f"{one:.3f}" for one in shown]
+        if any(figures):
+            yield [f"{name} {way}", *figures, interval if way == "mixture" else ""]
+
+
+def _parts(name: str, measured: tuple[list[str], Values]) -> Iterator[_Part]:
+    """A set, or each language of the one that has several."""
+    ids, values = measured
+    if name != _LANGUAGES:
+        yield _Part(name, values)
+        return
+    for language in sorted({one.partition(":")[0] for one in ids}):
+        chosen = [n for n, one in enumerate(ids) if one.startswith(f"{language}:")]
+        picked = {way: [found[n] for n in chosen] for way, found in values.items()}
+        yield _Part(f"{name} {language}", picked)
+
+
+def _measured(name: str, encoder: SentenceTransformerEncoder) -> tuple[list[str], Values]:
+    """The ids of the questions of a set, and what they are worth by each way of searching."""
     snapshot, settings = sets.open_store(name, encoder)
-    items = [one for one in sets.questions(name, snapshot) if one[0].answerable]
+    asked = [
+        one for one in sets.questions(name, snapshot) if one.item.answerable or name == _CLAIMS
+    ]
     compiled = QuestionEncoder(settings.embedding)
-    found: dict[str, list[Ranking]] = {
-        way: [] for way in ("dense", "words", "rank fusion", "mixture", "uncompiled")
-    }
-    for item, gold in items:
-        text = item.question
-        vector, uncompiled = compiled.encode_query(text), encoder.encode_query(text)
-        dense = _search(snapshot, text, vector, Mode.DENSE)
-        words = _search(snapshot, text, vector, Mode.WORDS)
-        found["dense"].append(_ranking(dense, gold))
-        found["words"].append(_ranking(words, gold))
-        found["rank fusion"].append(_ranking(_reciprocal(dense, words), gold))
-        for way, one in (("mixture", vector), ("uncompiled", uncompiled)):
-            query = Query(text, one, 10, Mode.HYBRID, DEPTH, settings.retrieval.dense_weight)
-            found[way].append(_ranking(snapshot.search(query), gold))
-    return {way: _shares(rankings) for way, rankings in found.items()}
+    ways = WAYS[:-1] if name == _LANGUAGES else WAYS
+    found: dict[str, list[Ranking]] = {way: [] for way in ways}
+    for one in asked:
+        text = one.item.question
+        weight = settings.retrieval.dense_weight * legibility(text, encoder.tokens)
+        query = Query(text, compiled.encode_query(text), DEPTH, dense_weight=weight)
+        dense = _search(snapshot, query, Mode.DENSE)
+        words = _search(snapshot, query, Mode.WORDS)
+        hits = {
+            "dense": dense,
+            "words": words,
+            "rank fusion": _reciprocal(dense, words),
+            "mixture": _search(snapshot, query, Mode.HYBRID),
+        }
+        if "uncompiled" in ways:
+            other = Query(text, encoder.encode_query(text), DEPTH, dense_weight=weight)
+            hits["uncompiled"] = snapshot.search(other)
+        for way in ways:
+            chunks = [hit.chunk for hit in hits[way]]
+            found[way].append(Ranking(chunks, one.gold, one.relevant))
+    return [one.item.id for one in asked], {way: _values(found[way]) for way in ways}
 
 
-def _shares(rankings: Sequence[Ranking]) -> dict[str, float]:
-    """Shares of the questions; one whose gold is not in the snapshot counts as a miss."""
-    values = span_values(rankings)
-    return {
-        name: float(np.mean([one.get(name, 0.0) for one in values]))
-        for name in ("hit@1", "hit@5", "hit@10")
-    }
+def _values(rankings: Sequence[Ranking]) -> list[dict[str, float]]:
+    """By document and by passage; a question whose gold is not in the snapshot has no value."""
+    pairs = zip(document_values(rankings), span_values(rankings), strict=True)
+    return [
+        {name: documents[name] for name in _BY_DOCUMENT if documents}
+        | {name: spans[name] for name in _BY_PASSAGE if spans}
+        for documents, spans in pairs
+    ]
 
 
-def _ranking(hits: Sequence[Hit], gold: Sequence[Gold]) -> Ranking:
-    return Ranking([hit.chunk for hit in hits], gold)
-
-
-def _search(snapshot: Snapshot, text: str, vector: Vectors, mode: Mode) -> Sequence[Hit]:
-    return snapshot.search(Query(text, vector, DEPTH, mode))
+def _search(snapshot: Snapshot, query: Query, mode: Mode) -> Sequence[Hit]:
+    return snapshot.search(
+        Query(query.text, query.vector, query.k, mode, DEPTH, query.dense_weight)
+    )
 
 
 def _reciprocal(*rankings: Sequence[Hit]) -> list[Hit]:

@@ -6,6 +6,8 @@ The data is described in the README beside it; it is never copied into the proje
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from corpus.encoders.transformer import SentenceTransformerEncoder
@@ -16,6 +18,7 @@ from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.runner import Runner
 from rag.evaluation.locating import Gold, Locator
+from rag.evaluation.qrels import read_qrels
 from rag.evaluation.questions import Item, read_questions
 
 PROJECT = Path(__file__).parent.parent
@@ -28,11 +31,11 @@ MAX_QUESTION_CHARS = 100_000
 
 
 def folder_of(name: str) -> Path:
-    """Where the documents of a set are."""
+    """Where the documents of a set are: a folder, or one file of records."""
     if name == DEMO:
         return PROJECT / "corpus" / "documents"
-    docs = DATA / name / "docs"
-    return docs if docs.is_dir() else DATA / name
+    docs, records = DATA / name / "docs", DATA / name / "corpus.jsonl"
+    return docs if docs.is_dir() else records
 
 
 def open_store(name: str, encoder: SentenceTransformerEncoder) -> tuple[Snapshot, Settings]:
@@ -44,9 +47,24 @@ def open_store(name: str, encoder: SentenceTransformerEncoder) -> tuple[Snapshot
     return store.open(), settings
 
 
-def questions(name: str, snapshot: Snapshot) -> list[tuple[Item, tuple[Gold, ...]]]:
-    """The questions of a set whose answerability is known, each with its gold."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question of a set, with what should be found for it."""
+
+    item: Item
+    gold: tuple[Gold, ...]
+    relevant: Mapping[str, int] | None  # document -> how relevant
+
+
+def questions(name: str, snapshot: Snapshot) -> list[Asked]:
+    """The questions of a set whose answerability is known."""
     at = PROJECT / "tests" / "demo" if name == DEMO else DATA / name
     locator = Locator(snapshot)
     items = read_questions(at / "questions.jsonl", MAX_QUESTION_CHARS).items
-    return [(one, locator.locate(one)[0]) for one in items if one.answerable is not None]
+    table = at / "qrels.tsv"
+    relevant = read_qrels(table).relevant if table.is_file() else {}
+    return [
+        Asked(one, locator.locate(one)[0], relevant.get(one.id))
+        for one in items
+        if one.answerable is not None
+    ]

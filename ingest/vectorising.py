@@ -29,6 +29,7 @@ class Watched:
     def __init__(self, encoder: ChunkEncoder) -> None:
         self._encoder = encoder
         self.fingerprint, self.tokens = encoder.fingerprint, encoder.tokens
+        self.makes_windows = encoder.makes_windows
         self.texts, self.seconds = 0, 0.0
 
     def encode_documents(self, texts: list[str]) -> Vectors:
@@ -93,6 +94,8 @@ class Vectoriser:
 
     def _known(self, keys: list[str]) -> dict[str, ChunkVectors]:
         known = self._parent.vectors_by_key(keys) if self._parent else {}
+        if self._encoder.makes_windows:  # vectors from before there were any are made anew
+            known = {key: vectors for key, vectors in known.items() if len(vectors) > 1}
         return known | self._journal.find([key for key in keys if key not in known])
 
     def _embed(self, missing: dict[str, str]) -> dict[str, ChunkVectors]:

@@ -49,6 +49,8 @@ class WordHashEncoder:
     Deterministic, needs no model, and remembers what it embedded.
     """
 
+    makes_windows = False  # of short texts, none
+
     def __init__(self, model: str = "word-hash", dim: int = 64) -> None:
         self.tokens = WordTokens()
         self.embedded: list[str] = []

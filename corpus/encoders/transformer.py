@@ -16,13 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from corpus.embedding import ModelTokens, identify, model_folder
+from corpus.embedding import ModelTokens, identify, model_folder, pools_by_mean
 from corpus.errors import ModelUnavailable
 from corpus.settings import EmbeddingSettings
 from corpus.types import ChunkVectors, Vectors
 from corpus.windows import pool
-
-_MEAN_OF_TOKENS = {"Transformer", "Pooling", "Normalize"}
 
 
 class SentenceTransformerEncoder:
@@ -41,6 +39,7 @@ class SentenceTransformerEncoder:
         self.tokens = ModelTokens(
             model_folder(settings.model), self.fingerprint.max_tokens, settings.document_prefix
         )
+        self.makes_windows = pools_by_mean(model_folder(settings.model), self.fingerprint)
         self._settings = settings
         self._turn = threading.Lock()
 
@@ -68,7 +67,7 @@ class SentenceTransformerEncoder:
 
         :raises ValueError: when a text is longer than the model takes.
         """
-        if not self._has_windows:
+        if not self.makes_windows:
             return [vector[None] for vector in self.encode_documents(texts)]
         prefixed, batch_size = self._fitting(texts)
         with self._turn:
@@ -76,13 +75,6 @@ class SentenceTransformerEncoder:
                 prefixed, batch_size=batch_size, show_progress_bar=False, output_value=None
             )
         return [_with_windows(one) for one in found]
-
-    @cached_property
-    def _has_windows(self) -> bool:
-        """Whether a vector is the mean of the tokens' vectors, and nothing follows that."""
-        if self.fingerprint.pooling != "pooling_mode_mean_tokens":
-            return False
-        return {type(module).__name__ for module in self._model} <= _MEAN_OF_TOKENS
 
     def encode_query(self, text: str) -> Vectors:
         """Embed a question. float32 (dim,), unit; cut at the model's limit."""

@@ -39,6 +39,8 @@ class HashingTokens:
 class HashingEncoder:
     """See the module."""
 
+    makes_windows = False
+
     def __init__(self) -> None:
         self.tokens = HashingTokens()
         self.fingerprint = Fingerprint(

@@ -1,8 +1,7 @@
 """A corpus without one document: what is asked of it cannot be answered from there.
 
-The search looks for as many more hits as the document has chunks, and drops those. The
-hits that stay keep their order and, in the fused search, scores that were made beside the
-dropped ones.
+The document is filtered out before anything is searched, so that the others have the places and
+the scores that they would have without it.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import replace
 
 from corpus.snapshot import Snapshot
 from corpus.types import Hit, Query
+from corpus.where import ID, And, Compare, Not, Op
 from rag.answerer import Corpus
 from rag.answers import SnapshotInfo
 
@@ -40,10 +40,9 @@ class MaskedSnapshot(Snapshot):
     def __init__(self, whole: Snapshot, document_id: str) -> None:
         self.__dict__.update(vars(whole))
         self._document = document_id
-        self._more = len(whole.chunks_of(document_id))
 
     def search(self, query: Query) -> tuple[Hit, ...]:
         """Find the chunks of other documents that match a query, best first."""
-        wider = replace(query, k=query.k + self._more, candidates=query.candidates + self._more)
-        kept = [hit for hit in super().search(wider) if hit.chunk.document_id != self._document]
-        return tuple(replace(hit, rank=rank) for rank, hit in enumerate(kept[: query.k], start=1))
+        others = Not(Compare(ID, Op.EQUAL, self._document))
+        where = others if query.where is None else And((query.where, others))
+        return super().search(replace(query, where=where))
