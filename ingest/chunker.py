@@ -8,6 +8,7 @@ included: the encoder never has anything to cut.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,11 +17,14 @@ from corpus.embedding import Tokens
 from corpus.sentences import sentence_spans
 from ingest.parsed import Block, Kind, Parsed
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same document would be cut otherwise: part of a snapshot's identity."""
 
 _MAX_PREFIX_SHARE = 0.4
 """A long heading path gives way, outermost first, so that a chunk is mostly its own text."""
+
+_MAX_HEADER_SHARE = 0.25
+"""The same for the header row that is embedded before the later rows of a table."""
 
 _CHARS_PER_TOKEN = 16
 """More characters than this to a token are a text that hides its length: a tokenizer may see
@@ -104,6 +108,7 @@ class _Cutter:
     def __init__(self, parsed: Parsed, tokens: Tokens, most: int) -> None:
         self._parsed, self._tokens, self._most = parsed, tokens, most
         self._specials = tokens.count([""])[0]
+        self._tables = [block for block in parsed.blocks if block.kind is Kind.TABLE]
 
     def section(self, headings: tuple[str, ...], blocks: list[Block]) -> Iterator[Draft]:
         """Cut blocks that stand under the same headings."""
@@ -125,6 +130,20 @@ class _Cutter:
                 return prefix
             path = path[1:]
         return ""
+
+    def _header(self, start: int) -> str:
+        """The header row of the table that a chunk begins in the middle of: without it the
+        rows say nothing of what their cells are.
+        """
+        place = bisect_right(self._tables, start, key=lambda table: table.start) - 1
+        table = self._tables[place] if place >= 0 else None
+        if table is None or not table.start < start < table.end:
+            return ""
+        row = self._parsed.text[table.start : table.end].partition("\n")[0]
+        longest = int(self._most * _MAX_HEADER_SHARE)
+        short = len(row) <= longest * _CHARS_PER_TOKEN and self._tokens.count([row])[0] <= longest
+        begins_later = start >= table.start + len(row)
+        return f"{row}\n" if short and begins_later else ""
 
     def _pack(self, blocks: list[Block], room: int) -> Iterator[list[_Unit]]:
         """Fill chunks with whole blocks; a block that no chunk can hold is parted.
@@ -193,7 +212,7 @@ class _Cutter:
     ) -> Iterator[Draft]:
         """One chunk, or two where it is longer than the sum of its units."""
         start, end = units[0].start, units[-1].end
-        embedded = prefix + self._parsed.text[start:end]
+        embedded = prefix + self._header(start) + self._parsed.text[start:end]
         count = self._tokens.count([embedded])[0]
         if count <= self._most or end - start == 1:
             yield Draft(start, end, headings, page, embedded, count)

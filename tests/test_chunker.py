@@ -186,6 +186,22 @@ def test_tables_and_code_are_parted_between_lines(tokenizer: str, kind: Kind) ->
 
 
 @with_each_tokenizer
+def test_later_parts_of_a_table_are_embedded_under_its_header(tokenizer: str) -> None:
+    rows = "\n".join(f"server{n} | {n * 7} GB | Berlin" for n in range(60))
+    table = f"host | memory | place\n{rows}"
+    parsed = parsed_of((Kind.PARAGRAPH, PROSE.strip(), ()), (Kind.TABLE, table, ()))
+
+    drafts = checked(parsed, TOKENIZERS[tokenizer](), 64)
+
+    later = [one for one in drafts if parsed.text[one.start : one.end].startswith("server")]
+    assert len(later) > 3
+    for one in later:
+        text = parsed.text[one.start : one.end]
+        assert one.embedded.endswith(f"host | memory | place\n{text}")
+        assert one.tokens <= 64
+
+
+@with_each_tokenizer
 def test_a_block_that_fits_is_not_parted(tokenizer: str) -> None:
     row = "name | size\na | 1\nb | 2"
     parsed = parsed_of((Kind.PARAGRAPH, PROSE.strip(), ()), (Kind.TABLE, row, ()))
