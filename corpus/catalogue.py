@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus import databases
+from corpus.databases import NewDatabase
 from corpus.texts import Entry
 
 _SCHEMA = """
@@ -35,25 +36,25 @@ class CatalogueWriter:
     """Writes the catalogue of a new segment."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = databases.begin(path, _SCHEMA)
+        self._database = NewDatabase(path, _SCHEMA)
 
     def add(self, entry: Entry) -> None:
         """Write down a document and the keys of its chunks."""
         document = entry.document
-        self._connection.execute(
-            "INSERT INTO documents VALUES (?, ?, ?)", (document.id, entry.digest, document.source)
-        )
-        pairs = ((key, chunk.id) for key, chunk in zip(entry.keys, entry.chunks, strict=True))
-        self._connection.executemany("INSERT INTO chunks VALUES (?, ?)", pairs)
+        self._database.insert("documents", [(document.id, entry.digest, document.source)])
+        pairs = zip(entry.keys, entry.chunks, strict=True)
+        self._database.insert("chunks", [(key, chunk.id) for key, chunk in pairs])
 
     def finish(self) -> None:
-        """Complete the file."""
-        self._connection.execute("COMMIT")
-        self._connection.close()
+        """Complete the file.
+
+        :raises OSError: when it does not read back as it was written.
+        """
+        self._database.finish()
 
     def close(self) -> None:
         """Let go of the file. Before :meth:`finish`, what is left of it is useless."""
-        self._connection.close()
+        self._database.close()
 
 
 class Catalogue:

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from corpus import databases
+from corpus.databases import NewDatabase, Row
 from corpus.types import Chunk, ChunkIds, Document
 
 _SCHEMA = """
@@ -66,7 +66,6 @@ SELECT c.key FROM chunks c JOIN documents d ON d.ordinal = c.document
 WHERE d.id = ? ORDER BY c.start
 """
 
-Row = tuple[Any, ...]
 
 _PIECE = 5000  # rows read at once, of many
 
@@ -97,7 +96,7 @@ class TextWriter:
     """Writes the texts of a new segment. Not safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = databases.begin(path, _SCHEMA)
+        self._database = NewDatabase(path, _SCHEMA)
         self._ordinal = 0
 
     def add(self, entry: Entry) -> None:
@@ -110,44 +109,32 @@ class TextWriter:
         document = entry.document
         if "\0" in document.text:
             raise ValueError(f"the text of {document.id!r} holds a NUL character")
-        self._connection.execute(
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self._ordinal,
-                document.id,
-                entry.digest,
-                document.source,
-                document.title,
-                document.format,
-                json.dumps(dict(document.metadata), sort_keys=True),
-                document.text,
-            ),
-        )
-        self._connection.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    chunk.id,
-                    self._ordinal,
-                    chunk.start,
-                    chunk.end,
-                    json.dumps(chunk.headings),
-                    chunk.page,
-                    chunk.tokens,
-                    key,
-                )
-                for chunk, key in zip(entry.chunks, entry.keys, strict=True)
-            ),
-        )
+        self._database.insert("documents", [_document_row(self._ordinal, entry)])
+        pairs = zip(entry.chunks, entry.keys, strict=True)
+        rows = [_chunk_row(self._ordinal, chunk, key) for chunk, key in pairs]
+        self._database.insert("chunks", rows)
 
     def finish(self) -> None:
-        """Complete the file; nothing can be added afterwards."""
-        self._connection.execute("COMMIT")
-        self._connection.close()
+        """Complete the file; nothing can be added afterwards.
+
+        :raises OSError: when it does not read back as it was written.
+        """
+        self._database.finish()
 
     def close(self) -> None:
         """Let go of the file. Before :meth:`finish`, what is left of it is useless."""
-        self._connection.close()
+        self._database.close()
+
+
+def _document_row(ordinal: int, entry: Entry) -> Row:
+    one = entry.document
+    metadata = json.dumps(dict(one.metadata), sort_keys=True)
+    return (ordinal, one.id, entry.digest, one.source, one.title, one.format, metadata, one.text)
+
+
+def _chunk_row(ordinal: int, one: Chunk, key: str) -> Row:
+    headings = json.dumps(one.headings)
+    return (one.id, ordinal, one.start, one.end, headings, one.page, one.tokens, key)
 
 
 class Texts:

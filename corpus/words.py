@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import tantivy
 
-from corpus import ranking
+from corpus import footers, ranking
 from corpus.analysis import analyse, analyse_question
 from corpus.files import link_or_copy, sync_file, sync_folder
 from corpus.languages import DEFAULT, LANGUAGES, language_of
@@ -255,6 +255,7 @@ class WordIndexBuilder:
         for name in new:
             (self._folder / name).chmod(0o644)  # tantivy keeps some of them to their writer
             sync_file(self._folder / name)
+            footers.check(self._folder / name)
         sync_folder(self._folder)
         return sorted(new)
 

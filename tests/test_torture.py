@@ -16,6 +16,7 @@ from typing import NoReturn
 import pytest
 
 from corpus import files
+from corpus.databases import NewDatabase
 from corpus.errors import StoreNotWritable
 from corpus.store import Store
 from tests.torture import damage, faults, kills, mounts, rules, states, writers
@@ -197,3 +198,18 @@ def test_snapshots_stay_while_it_cannot_be_seen_which_there_are(
         monkeypatch.setattr(os, "scandir", _refuse)
         assert store.collect(keep=1) == []
     assert "no snapshot was removed" in caplog.text
+
+
+def test_a_database_that_lost_a_write_is_not_taken_for_written(tmp_path: Path) -> None:
+    database = NewDatabase(tmp_path / "some.sqlite", "CREATE TABLE some (a TEXT, b INTEGER);")
+    database.insert("some", [(f"row {n}", n) for n in range(2000)])
+    other = sqlite3.connect(tmp_path / "some.sqlite")
+    database.insert("some", [("last", None)])
+
+    database._connection.execute("COMMIT")
+    with other:
+        other.execute("UPDATE some SET b = 7 WHERE a = 'row 100'")
+    other.close()
+    database._connection.execute("BEGIN")
+    with pytest.raises(OSError, match=r"some.sqlite does not read back"):
+        database.finish()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpus import footers
 from corpus.types import Chunk, Document
 from corpus.words import WordIndex, WordIndexBuilder
 from tests.conftest import tree
@@ -185,3 +186,18 @@ def test_bytes_that_are_no_index_are_a_value_error(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match=r".+"):
         WordIndex(tmp_path / "index")
+
+
+@pytest.mark.parametrize("kind", ["term", "idx", "fast", "fieldnorm", "store", "json"])
+def test_a_file_that_the_disk_lost_part_of_is_not_taken_for_written(
+    tmp_path: Path, kind: str
+) -> None:
+    build(tmp_path / "index", chunk(1, "The committee met."), chunk(2, "It adjourned."))
+    path = next((tmp_path / "index").glob(f"*.{kind}"))
+    written = path.read_bytes()
+    footers.check(path)
+
+    for damaged in (written[:-3], written[:10] + bytes(10) + written[20:], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(OSError, match=f"{path.name} does not read back"):
+            footers.check(path)
