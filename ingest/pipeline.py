@@ -288,10 +288,10 @@ class Run:
     def _settle(self, outcome: Outcome, before: LedgerRow | None, changes: Changes) -> LedgerRow:
         """Hand on the documents of a source; one that broke keeps its last good version."""
         row = outcome.row
+        if row.status is Status.FAILED and before is not None and before.documents:
+            return replace(before, stale=True, reason=row.reason)  # under the name it had
         if before is not None and before.source != row.source:
             changes.remove(before.source)
-        if row.status is Status.FAILED and before is not None and before.documents:
-            return replace(before, stale=True, reason=row.reason)
         if row.documents or (before is not None and before.documents):
             changes.replace(row.source, outcome.documents)
         return row

@@ -233,6 +233,29 @@ def test_a_file_that_broke_keeps_its_last_good_version_and_is_tried_again(
     assert found(bench, "fennel") == ["a.txt"]
 
 
+def test_a_file_that_broke_when_its_name_changed_keeps_its_last_good_version(
+    bench: Workbench,
+) -> None:
+    bench.write("a.txt", "About fennel.")
+    other = bench.folder.parent / "other"
+    other.mkdir()
+    path = other / "a.txt"
+    path.write_text("About celery.")
+    bench.runner.ingest([bench.folder, other], Options())
+    [before] = found(bench, "celery")
+    bench.runner.remove_root(bench.folder)  # the other one is the only a.txt now
+    path.write_bytes(b"\x00\x01\x02\x03" * 50)
+
+    broken = bench.runner.refresh(Options())
+    kept = found(bench, "celery")
+    path.write_text("About leek.")
+    bench.runner.refresh(Options())
+
+    assert ([failure.path for failure in broken.failed], broken.documents) == (["a.txt"], 1)
+    assert kept == [before]
+    assert found(bench, "leek") == ["a.txt"] != [before]
+
+
 def test_file_names_with_odd_characters_are_kept_apart_and_can_be_opened(
     bench: Workbench,
 ) -> None:

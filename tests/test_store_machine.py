@@ -239,6 +239,7 @@ class StoreMachine(RuleBasedStateMachine):
     def the_disk_fails(self, name: str, numbers: list[int], at: Moment, lasting: bool) -> None:
         self.write(min(self.roots), name, numbers)
         before, expected = self._state, self._expected(self.roots)
+        self.attempted.append(expected)
         told = self.in_child(self._refresh, failing(at, lasting))
         self._adopt_either(expected)
         if told == DONE:
