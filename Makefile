@@ -7,11 +7,11 @@ TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 # The address of PyTorch's CPU builds, where pip's own index has none (PyTorch's installation page names it).
 TORCH_INDEX ?=
 
-.PHONY: help install dev run test test-vllm torture lint check bench bench-vllm docs clean
+.PHONY: help install dev run test test-vllm torture lint check bench bench-retrieval bench-vllm docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be done
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 	@echo
 	@echo "  After make install, put the command on your path:"
 	@echo '    export PATH="$(CURDIR)/$(BIN):$$PATH"'
@@ -60,6 +60,9 @@ torture: dev  ## crash, cut power, fill disks, damage files: an hour; as root, w
 
 bench: dev  ## measure retrieval, answers, ingest and swaps; results go to bench/results
 	$(BIN)/python -m bench
+
+bench-retrieval: dev  ## measure search on every set, beside what it is made of: half an hour at first
+	$(BIN)/python -m bench.retrieval
 
 bench-vllm: dev .venv-vllm/installed  ## measure this service against vLLM itself
 	$(BIN)/python -m bench.overhead --vllm-bin .venv-vllm/bin/vllm

@@ -2,7 +2,7 @@
 
 from bench import answers, filters, ingest, retrieval, swaps, verdicts
 
-retrieval.main(retrieval.DEFAULT_SETS)
+retrieval.main(retrieval.SMALL_SETS)
 answers.main(answers.DEFAULT_SETS)
 ingest.main(ingest.DEFAULT_SETS)
 swaps.main()

@@ -35,6 +35,7 @@ DEFAULT_SETS = (
     "squad2_dev", "clapnq_dev", "hotpotqa_mh_dev", "techdocs_dev", "redis_docs_dev", "scifact_dev",
     "xquad_dev", sets.DEMO,
 )  # fmt: skip
+SMALL_SETS = ("squad2_dev", "clapnq_dev", "redis_docs_dev", sets.DEMO)
 WAYS = ("dense", "words", "rank fusion", "mixture", "uncompiled")
 DEPTH = 100
 RRF_K = 60
