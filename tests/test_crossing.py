@@ -23,7 +23,7 @@ TEXTS = ["A model is served over HTTP.", "Temperature 0 is greedy.", "It is.", "
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_cross_encoder(tmp_path_factory.mktemp("cross"))
+    return tiny_cross_encoder(tmp_path_factory.mktemp("cross"), seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_the_model_says_nothing_about_what_becomes_of_its_logits(
 
     scores = CrossEncoderScorer(str(tmp_path)).score(QUESTION, TEXTS)
 
-    assert max(scores) > 1
+    assert max(map(abs, scores)) > 1
     assert scores == pytest.approx(scorer.score(QUESTION, TEXTS))
     assert not (tmp_path / "ran").exists()
 
