@@ -131,3 +131,4 @@ class LedgerRow:
     chunks: int = 0
     digest: str = ""  # over the documents it holds, see corpus.identity; empty where none
     stale: bool = False  # the file is unreadable now; its last good version still answers
+    prefix: str = ""  # of the ids of its records: folder, and file where the folder holds several

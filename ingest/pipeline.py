@@ -231,12 +231,10 @@ class Run:
 
     def _outdated(self, names: Names) -> Callable[[LedgerRow], bool]:
         """Whether a source must be read again although its bytes are the same."""
-        records = [row.source for row in self._ledger if row.format == RECORDS]
-        prefixes = record_prefixes(records)
 
         def is_outdated(row: LedgerRow) -> bool:
             renamed = names.ids.get((row.root, row.path), row.source) != row.source
-            moved = prefixes.get(row.source) != names.prefixes.get(row.source)
+            moved = row.prefix != names.prefixes.get(row.source, "")
             return self.anew or renamed or moved
 
         return is_outdated

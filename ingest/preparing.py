@@ -103,13 +103,15 @@ class Preparer:
         return name, self._names.prefixes.get(name, ""), source.format, *said
 
     def _row(self, source: Source) -> LedgerRow:
+        name = self._names.ids[source.root, source.path]
         return LedgerRow(
-            source=self._names.ids[source.root, source.path],
+            source=name,
             root=source.root,
             path=source.path,
             status=Status.FAILED,
             size=source.stamp.size,
             format=source.format,
+            prefix=self._names.prefixes.get(name, ""),
         )
 
     def _take(self, shelved: Shelved | None, sha256: str) -> Outcome | None:

@@ -256,6 +256,20 @@ def test_a_file_that_broke_when_its_name_changed_keeps_its_last_good_version(
     assert found(bench, "leek") == ["a.txt"] != [before]
 
 
+def test_records_get_the_ids_that_all_roots_together_give_them(bench: Workbench) -> None:
+    bench.write("t.jsonl", '{"_id": "k0", "text": "About celery."}')
+    other = bench.folder.parent / "other"
+    other.mkdir()
+    (other / "r.jsonl").write_text('{"_id": "k0", "text": "About fennel."}')
+    bench.ingest()
+    bench.runner.ingest([other], Options())  # looks at no other root
+
+    bench.runner.refresh(Options())
+
+    assert set(bench.store.open().documents) == {"t.jsonl/k0", "r.jsonl/k0"}
+    assert bench.runner.refresh(Options()).unchanged == 2
+
+
 def test_file_names_with_odd_characters_are_kept_apart_and_can_be_opened(
     bench: Workbench,
 ) -> None:
