@@ -45,10 +45,13 @@ class Manifest:
     segments: tuple[SegmentRef, ...]
     files: Mapping[str, FileRecord]  # path below the store -> size and hash
     format: int = field(default=FORMAT)
+    index: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by segment: its recall
 
     def to_bytes(self) -> bytes:
         """The file as it is written."""
         body = asdict(self)
+        if not self.index:  # as it was before there were any
+            del body["index"]
         return _dump({**body, "sha256": _checksum(body)})
 
     @classmethod

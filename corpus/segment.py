@@ -9,6 +9,7 @@
         catalogue.sqlite   corpus.catalogue: which documents and chunks, without texts
         windows.i8         corpus.windows: vectors of parts of the chunks, where they have any
         windows.sums       the same for it as for the vectors
+        signs.faiss        corpus.signs: short codes of the vectors, where there are many
 
 Its id is a hash of its files. A snapshot is a list of segments, each less the documents
 that were removed since it was written.
@@ -35,6 +36,8 @@ from corpus.files import (
     sync_folder,
     write_new,
 )
+from corpus.recall import Recall, measure
+from corpus.signs import Signs
 from corpus.texts import Entry, Texts, TextWriter
 from corpus.types import ChunkVectors
 from corpus.vectors import VectorIndex
@@ -46,6 +49,10 @@ TEXTS = "texts.sqlite"
 CATALOGUE = "catalogue.sqlite"
 WINDOWS = "windows.i8"
 WINDOW_SUMS = "windows.sums"
+SIGNS = "signs.faiss"
+
+CODED_FROM = 20_000
+"""Chunks from which a segment has codes; those of a smaller one are made when it is opened."""
 
 
 class SegmentWriter:
@@ -58,6 +65,7 @@ class SegmentWriter:
         self._catalogue = CatalogueWriter(folder / CATALOGUE)
         self._windows = WindowWriter(folder / WINDOWS, dim)
         self.documents = 0
+        self.recall: Recall | None = None  # of its codes, once it is finished and has many chunks
 
     @property
     def chunks(self) -> int:
@@ -85,13 +93,13 @@ class SegmentWriter:
         sync_file(self._folder / TEXTS)
         sync_file(self._folder / CATALOGUE)
         vectors, sums = self._write_vectors()
-        windows = self._finish_windows()
+        windows, signs = self._finish_windows(), self._finish_signs()
         sync_folder(self._folder)
         read_back = record_of(self._folder / VECTORS)
         if read_back != vectors:
             raise OSError(f"{VECTORS} reads back as {read_back}, {vectors} was written")
         databases = {name: record_of(self._folder / name) for name in (TEXTS, CATALOGUE)}
-        return {VECTORS: vectors, SUMS: sums, **windows, **databases}
+        return {VECTORS: vectors, SUMS: sums, **windows, **signs, **databases}
 
     def _finish_windows(self) -> dict[str, FileRecord]:
         written = self._windows.finish()
@@ -101,6 +109,20 @@ class SegmentWriter:
         if record_of(self._folder / WINDOWS) != record:
             raise OSError(f"{WINDOWS} does not read back as it was written")
         return {WINDOWS: record, WINDOW_SUMS: write_new(self._folder / WINDOW_SUMS, sums)}
+
+    def _finish_signs(self) -> dict[str, FileRecord]:
+        """Codes that find enough of what an exact search finds; no file where they do not."""
+        if self.chunks < CODED_FROM:
+            return {}
+        signs = Signs.of(self._vectors.read_rows, np.arange(self.chunks))
+        self.recall = measure(self._vectors, signs)
+        if not self.recall.factor:
+            return {}
+        with CheckedWriter(self._folder / SIGNS) as writer:
+            signs.write(writer.write)
+        if record_of(self._folder / SIGNS) != writer.record:
+            raise OSError(f"{SIGNS} does not read back as it was written")
+        return {SIGNS: writer.record}
 
     def _write_vectors(self) -> tuple[FileRecord, FileRecord]:
         sums = BlockSums()
@@ -155,6 +177,15 @@ class Segment:
         try:
             return VectorIndex.read(read_checked(self._folder / VECTORS, self._files[VECTORS]))
         except (OSError, ValueError, KeyError) as error:
+            raise self._damaged(error) from error
+
+    def read_signs(self) -> Signs | None:
+        """Load the codes from bytes that were verified; None: it has none."""
+        if SIGNS not in self._files:
+            return None
+        try:
+            return Signs.read(read_checked(self._folder / SIGNS, self._files[SIGNS]))
+        except (OSError, ValueError) as error:
             raise self._damaged(error) from error
 
     def windows(self, dim: int) -> WindowFile | None:

@@ -148,6 +148,11 @@ class RetrievalSettings(Section):
         description="Share of the dense score in the fused score; the rest is words. Less of it "
         "counts for a question in a language that the embedding model cannot read.",
     )
+    index: Literal["auto", "exact"] = Field(
+        "auto",
+        description="`exact` compares every vector with the question, however many there are; "
+        "`auto` first scans codes of one bit a dimension where there are more than 50,000.",
+    )
     reranker: str = Field(
         "",
         description="A sentence-transformers CrossEncoder that puts the best hits into a better "

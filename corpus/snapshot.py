@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from corpus import analysis, ledger
+from corpus.codes import Codes
 from corpus.columns import Columns
 from corpus.errors import SnapshotDamaged, UnknownDocument, UnknownFormat
 from corpus.files import FileRecord, read_checked, record_of
@@ -30,6 +31,7 @@ from corpus.fusion import fuse
 from corpus.manifest import NAME as MANIFEST
 from corpus.manifest import Manifest
 from corpus.segment import Segment
+from corpus.shortlist import Shortlist
 from corpus.texts import Facts
 from corpus.types import (
     Chunk,
@@ -107,7 +109,7 @@ class Snapshot:
         ]
         self._removed = [frozenset(ref.removed) for ref in self.manifest.segments]
         self._words = self._open_words(store / SNAPSHOTS / snapshot_id / WORDS)
-        self._vectors, self._windows = self._gather_vectors()
+        self._vectors, self._windows, self._shortlist = self._gather_vectors()
         self._filters = Filters(self._gather_owners)
 
     @property
@@ -205,19 +207,20 @@ class Snapshot:
             raise ValueError(f"mode {query.mode} needs the vector of the query")
         depth = max(query.k, query.candidates)
         if query.mode is Mode.DENSE:
-            ids, scores = self._nearest(query.vector, depth, rows)
+            ids, scores = self._nearest(query, query.vector, depth, rows)
             return [
                 (int(i), Scores(float(s), None, None)) for i, s in zip(ids, scores, strict=True)
             ]
-        dense = self._nearest(query.vector, depth, rows)
+        dense = self._nearest(query, query.vector, depth, rows)
         words = self._words.search(query.text, depth, among)
         return fuse(dense, words, query.dense_weight)
 
     def _nearest(
-        self, vector: Vectors, depth: int, among: Selection | None
+        self, query: Query, vector: Vectors, depth: int, among: Selection | None
     ) -> tuple[ChunkIds, Vectors]:
         """The chunks nearest to a question, each as near as it or a part of it is."""
-        ids, cosines = self._vectors.search(vector, depth, among)
+        shortlist = None if query.exact else self._shortlist
+        ids, cosines = self._vectors.search(vector, depth, among, shortlist)
         cosines = np.maximum(cosines, self._windows.best(ids, vector))
         order = np.lexsort((ids, -cosines))
         return ids[order], cosines[order]
@@ -249,16 +252,19 @@ class Snapshot:
         except (OSError, ValueError) as error:
             raise SnapshotDamaged(f"snapshot {self.id} is damaged: {error}") from error
 
-    def _gather_vectors(self) -> tuple[VectorIndex, Windows]:
+    def _gather_vectors(self) -> tuple[VectorIndex, Windows, Shortlist | None]:
         """One index over the chunks of all segments, less those of removed documents."""
         dim = self.manifest.fingerprint.dim
-        gathered, windows = VectorIndex(dim), Windows(dim)
+        gathered, windows, codes = VectorIndex(dim), Windows(dim), Codes(self.manifest)
         for removed, segment in zip(self._removed, self._segments, strict=True):
             index, file = segment.read_vectors(), segment.windows(dim)
             if file is not None:
                 windows.absorb(file, index.ids)
-            gathered.absorb(index, segment.texts.chunk_ids(removed))
-        return gathered, windows
+            gone = segment.texts.chunk_ids(removed)
+            if codes.wanted:
+                codes.add(segment, index, gone)
+            gathered.absorb(index, gone)
+        return gathered, windows, codes.over(gathered)
 
     def _gather_owners(self) -> Owners:
         """What is known of every document, and whose each chunk is; of removed ones nothing."""

@@ -80,6 +80,7 @@ class Query:
     candidates: int = 100  # fetched by each of the two searches before they are fused
     dense_weight: float = 0.4  # share of the dense score in the fused one, in [0, 1]
     where: Where | None = None  # only documents that fulfil it are searched
+    exact: bool = False  # compare every vector, however many there are
 
 
 @dataclass(frozen=True, slots=True)

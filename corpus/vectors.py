@@ -1,10 +1,9 @@
-"""Dense search: unit vectors under chunk ids, scanned exactly. The home of FAISS.
+"""Dense search: unit vectors under chunk ids, compared exactly.
 
 Vectors are kept as IEEE half precision and scanned whole, which on two cores is twice as
 fast as fp32 at recall .999 and needs 768 bytes for 384 dimensions (measured; see
-docs/log.md). A file is written through a callback over checked ``os.write``, because
-``faiss.write_index(path)`` can return normally on a full disk, and is read only from bytes
-whose hash was verified, because FAISS files carry no checksum.
+docs/log.md). Of a large index, a list of rows may say which are worth comparing
+(:mod:`corpus.shortlist`); what is found has the scores of the scan.
 
 Source: Douze et al., "The Faiss library", https://arxiv.org/abs/2401.08281.
 """
@@ -18,7 +17,9 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from corpus import ranking
+from corpus import faissio, ranking
+from corpus.shortlist import Shortlist
+from corpus.signs import Rows
 from corpus.types import ChunkIds, Vectors
 
 
@@ -36,6 +37,11 @@ class Selection:
         parameters: Any = faiss.SearchParameters
         self._selector = selector(self._bits)
         self.parameters = parameters(sel=self._selector)
+
+    def hold(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which of these rows are selected, bool, the shape of ``rows``."""
+        held: npt.NDArray[np.bool_] = (self._bits[rows >> 3] >> (rows & 7) & 1) == 1
+        return held
 
 
 class VectorIndex:
@@ -80,15 +86,20 @@ class VectorIndex:
         self._sorted = None
 
     def search(
-        self, query: Vectors, k: int, among: Selection | None = None
+        self,
+        query: Vectors,
+        k: int,
+        among: Selection | None = None,
+        shortlist: Shortlist | None = None,
     ) -> tuple[ChunkIds, Vectors]:
-        """Find the ``k`` nearest rows by exhaustive scan, best first.
+        """Find the ``k`` nearest rows, best first, by exhaustive scan or among those of a list.
 
-        Cost is ``len(self) * dim`` multiply-adds. Equal scores are ordered by chunk id.
+        Cost of a scan is ``len(self) * dim`` multiply-adds. Equal scores are ordered by chunk id.
 
         :param query: float32 (dim,), a unit vector.
         :param k: at least 1; clipped to ``len(self)``.
         :param among: scan these rows only, as if there were no others.
+        :param shortlist: names the rows worth comparing; the scores of those are the same.
         :return: ids (min(k, n),) and cosines of the same shape, in [-1, 1].
         :raises ValueError: when the query has another dimension than the index.
         """
@@ -100,14 +111,35 @@ class VectorIndex:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         row = query[None].astype(np.float32)
         faiss.omp_set_num_threads(1)  # of this thread: several wait for each other for longer
-        return ranking.first(lambda depth: self._found(row, depth, among), k, size)
+        return ranking.first(lambda depth: self._found(row, depth, among, shortlist), k, size)
 
-    def _found(self, row: Vectors, depth: int, among: Selection | None) -> tuple[ChunkIds, Vectors]:
+    def _found(
+        self, row: Vectors, depth: int, among: Selection | None, shortlist: Shortlist | None
+    ) -> tuple[ChunkIds, Vectors]:
+        rows = shortlist.rows(row, depth, among) if shortlist else None
+        if rows is not None:
+            return self._scored(row, rows, depth)
         if among is None:
             return _first_row(self._index.search(row, depth))
         # By row: chunk ids are hashes, and looking each up costs more than its vector.
         rows, scores = _first_row(self._index.index.search(row, depth, params=among.parameters))
         return among.ids[rows], scores
+
+    def _scored(self, row: Vectors, rows: Rows, depth: int) -> tuple[ChunkIds, Vectors]:
+        """The best of some rows. They are scanned as all would be, so scores are the same."""
+        every: Any = faiss.downcast_index(self._index.index)
+        few = _codes(self.dim)
+        width = every.code_size
+        codes = faiss.rev_swig_ptr(every.codes.data(), len(self) * width).reshape(-1, width)
+        few.add_sa_codes(codes[rows])
+        found, scores = _first_row(few.search(row, min(depth, len(rows))))
+        places = faiss.rev_swig_ptr(self._index.id_map.data(), len(self))
+        return places[rows[found]], scores
+
+    def read_rows(self, rows: Rows) -> Vectors:
+        """The stored vectors of these rows, float32 (n, dim), to half precision."""
+        vectors: Vectors = self._index.index.reconstruct_batch(rows)
+        return vectors
 
     def holds(self, ids: ChunkIds) -> npt.NDArray[np.bool_]:
         """Which of these chunks are in this index, bool, the shape of ``ids``."""
@@ -124,8 +156,7 @@ class VectorIndex:
         """
         if not len(ids):
             return np.empty((0, self.dim), np.float32)
-        vectors: Vectors = self._index.index.reconstruct_batch(self.rows_of(ids))
-        return vectors
+        return self.read_rows(self.rows_of(ids))
 
     def rows_of(self, ids: ChunkIds) -> ChunkIds:
         """Where these chunks lie in storage order, int64 (n,).
@@ -148,23 +179,7 @@ class VectorIndex:
 
     def write(self, write: Callable[[bytes], int]) -> None:
         """Send the index through ``write`` in pieces; an ``OSError`` of it ends the writing."""
-        failures: list[OSError] = []
-
-        def guarded(data: bytes) -> int:
-            try:
-                return write(data)
-            except OSError as error:
-                failures.append(error)
-                return 0
-
-        sink = faiss.PyCallbackIOWriter(guarded)  # type: ignore[attr-defined]  # not in its types
-        try:
-            faiss.write_index(self._index, sink)
-        except RuntimeError:
-            if not failures:
-                raise
-        if failures:
-            raise failures[0]
+        faissio.send(self._index, write)
 
     @classmethod
     def read(cls, data: bytes) -> VectorIndex:
@@ -172,10 +187,7 @@ class VectorIndex:
 
         :raises ValueError: when they are no index.
         """
-        try:
-            index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
-        except RuntimeError as error:
-            raise ValueError(f"not a FAISS index: {error}") from error
+        index = faissio.load(data)
         loaded = cls(index.d)
         loaded._index = index
         return loaded
@@ -186,11 +198,15 @@ def _first_row(found: tuple[Vectors, ChunkIds]) -> tuple[ChunkIds, Vectors]:
     return ids[0], scores[0]
 
 
-def _empty(dim: int) -> faiss.IndexIDMap:
-    codes = faiss.IndexScalarQuantizer(
+def _codes(dim: int) -> Any:
+    return faiss.IndexScalarQuantizer(
         dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     )
+
+
+def _empty(dim: int) -> faiss.IndexIDMap:
+    codes = _codes(dim)
     index = faiss.IndexIDMap(codes)
     index.own_fields = True
-    codes.this.disown()  # type: ignore[attr-defined]  # SWIG's own; not in its types
+    codes.this.disown()
     return index

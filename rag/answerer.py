@@ -307,6 +307,7 @@ class Answerer:
             wanted,
             vector=vector,
             candidates=settings.candidates,
+            exact=settings.index == "exact",
             dense_weight=settings.dense_weight * legibility(wanted.text, self._encoder.tokens),
         )
         hits = snapshot.search(query)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from corpus.types import Mode
+from corpus.snapshot import Snapshot
+from corpus.types import Hit, Mode, Query
 from rag.answerer import Answerer
 from rag.answers import Question
 from rag.commands.ask import _sources
@@ -247,3 +248,22 @@ def _ingest(settings: Any, folder: Path) -> None:
 
     encoder = SentenceTransformerEncoder(settings.embedding)
     Runner(Means(Store(settings.store), settings, encoder, Silent())).ingest([folder], Options())
+
+
+@pytest.mark.parametrize(("index", "exact"), [("auto", False), ("exact", True)])
+def test_the_setting_says_whether_every_vector_is_compared(
+    offices: Workbench, monkeypatch: pytest.MonkeyPatch, index: str, exact: bool
+) -> None:
+    asked: list[Query] = []
+    real = Snapshot.search
+
+    def noted(self: Snapshot, query: Query) -> tuple[Hit, ...]:
+        asked.append(query)
+        return real(self, query)
+
+    monkeypatch.setattr(Snapshot, "search", noted)
+    offices.settings = settings_for(offices.store.path, RAG_RETRIEVAL__INDEX=index)
+
+    answerer(offices).answer(QUESTION)
+
+    assert {query.exact for query in asked} == {exact}
