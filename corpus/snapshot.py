@@ -15,7 +15,7 @@ meanwhile, and may be searched by any number of threads without a lock.
 from __future__ import annotations
 
 from collections.abc import Iterable, KeysView, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -157,8 +157,9 @@ class Snapshot:
         """
         ranked = self._rank(query)[: query.k]
         chunks = self._chunks(chunk for chunk, _ in ranked)
+        wholes = self._wholes(query, ranked)
         return tuple(
-            Hit(rank, _score(scores), chunks[chunk], scores)
+            Hit(rank, _score(scores), chunks[chunk], replace(scores, whole=wholes.get(chunk)))
             for rank, (chunk, scores) in enumerate(ranked, start=1)
         )
 
@@ -224,6 +225,14 @@ class Snapshot:
         cosines = np.maximum(cosines, self._windows.best(ids, vector))
         order = np.lexsort((ids, -cosines))
         return ids[order], cosines[order]
+
+    def _wholes(self, query: Query, ranked: Iterable[tuple[int, Scores]]) -> dict[int, float]:
+        """The cosines of the chunks' own vectors, of those that dense search found."""
+        ids = [chunk for chunk, scores in ranked if scores.dense is not None]
+        if query.vector is None or not ids:
+            return {}
+        cosines = self._vectors.vectors_of(np.array(ids, np.int64)) @ query.vector
+        return dict(zip(ids, cosines.tolist(), strict=True))
 
     def _chunks(self, ids: Iterable[int]) -> dict[int, Chunk]:
         missing, found = set(ids), dict[int, Chunk]()

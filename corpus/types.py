@@ -87,9 +87,10 @@ class Query:
 class Scores:
     """Why a hit stands where it stands. ``None``: not among that search's candidates."""
 
-    dense: float | None  # cosine, in [-1, 1]
+    dense: float | None  # cosine of the chunk or of the part of it that is nearest, in [-1, 1]
     words: float | None  # BM25, unbounded, comparable within one query only
     fused: float | None  # in [0, 1]; None where only one of the two searches was asked for
+    whole: float | None = None  # cosine of the chunk's own vector, where dense is given
     rerank: float | None = None  # logit of the cross-encoder, comparable within one query only
 
 

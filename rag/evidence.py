@@ -103,7 +103,9 @@ def confidence(question: str, passages: Sequence[Passage], best: Candidate) -> f
     :param best: the first of :func:`candidates`.
     """
     scores = (one.scores for p in passages for one in p.hits or (p,))
-    cosines = [one.dense for one in scores if one.dense is not None]
+    # A part of a chunk is nearer than the chunk; the weight is fitted to whole ones.
+    found = (one.dense if one.whole is None else one.whole for one in scores)
+    cosines = [one for one in found if one is not None]
     odds = (
         _INTERCEPT
         + _CONTEXT * best.context

@@ -151,3 +151,19 @@ def test_the_real_model_finds_a_sentence_in_a_chunk_about_more(tmp_path: Path) -
     assert long[0] == pytest.approx(encoder.encode_documents([text])[0], abs=1e-2)
     assert (len(short), len(long)) == (2, 1 + MOST)
     assert (long[1:] @ query).max() > (long[0] @ query) + 0.05
+
+
+def test_how_near_the_whole_chunk_is_is_told_as_well(bench: Workbench) -> None:
+    text = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu"
+    bench.write("one.txt", text)
+    bench.ingest()
+    asked = "eta theta iota kappa lambda mu"
+    vector = bench.encoder.encode_query(asked)
+
+    [hit] = bench.store.open().search(Query(asked, vector, 1))
+
+    embedded = next(one for one in bench.encoder.embedded if text in one)
+    [whole] = bench.encoder.encode_documents([embedded])
+    assert hit.scores.whole == pytest.approx(float(whole @ vector), abs=4e-3)
+    assert hit.scores.dense is not None
+    assert hit.scores.dense > hit.scores.whole + 0.1
