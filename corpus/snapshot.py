@@ -27,7 +27,7 @@ from corpus.columns import Columns
 from corpus.errors import SnapshotDamaged, UnknownDocument, UnknownFormat
 from corpus.files import FileRecord, read_checked, record_of
 from corpus.filtering import Allowed, Filters, Owners
-from corpus.fusion import fuse
+from corpus.fusion import Ranked, fuse
 from corpus.manifest import NAME as MANIFEST
 from corpus.manifest import Manifest
 from corpus.segment import Segment
@@ -35,7 +35,6 @@ from corpus.shortlist import Shortlist
 from corpus.texts import Facts
 from corpus.types import (
     Chunk,
-    ChunkIds,
     Document,
     Hit,
     LedgerRow,
@@ -155,11 +154,10 @@ class Snapshot:
         :raises ValueError: when the mode needs a vector and the query has none; when a pattern
             of its condition means nothing.
         """
-        ranked = self._rank(query)[: query.k]
+        ranked = self._rank(query)
         chunks = self._chunks(chunk for chunk, _ in ranked)
-        wholes = self._wholes(query, ranked)
         return tuple(
-            Hit(rank, _score(scores), chunks[chunk], replace(scores, whole=wholes.get(chunk)))
+            Hit(rank, _score(scores), chunks[chunk], scores)
             for rank, (chunk, scores) in enumerate(ranked, start=1)
         )
 
@@ -207,32 +205,27 @@ class Snapshot:
         if query.vector is None:
             raise ValueError(f"mode {query.mode} needs the vector of the query")
         depth = max(query.k, query.candidates)
+        dense, whole = self._nearest(query, query.vector, depth, rows)
         if query.mode is Mode.DENSE:
-            ids, scores = self._nearest(query, query.vector, depth, rows)
-            return [
-                (int(i), Scores(float(s), None, None)) for i, s in zip(ids, scores, strict=True)
-            ]
-        dense = self._nearest(query, query.vector, depth, rows)
-        words = self._words.search(query.text, depth, among)
-        return fuse(dense, words, query.dense_weight)
+            found = zip(*dense, strict=True)
+            ranked = [(int(i), Scores(float(s), None, None)) for i, s in found]
+        else:
+            words = self._words.search(query.text, depth, among)
+            ranked = fuse(dense, words, query.dense_weight)
+        return [(chunk, replace(s, whole=whole.get(chunk))) for chunk, s in ranked[: query.k]]
 
     def _nearest(
         self, query: Query, vector: Vectors, depth: int, among: Selection | None
-    ) -> tuple[ChunkIds, Vectors]:
-        """The chunks nearest to a question, each as near as it or a part of it is."""
+    ) -> tuple[Ranked, dict[int, float]]:
+        """The chunks nearest to a question, each as near as it or a part of it is; and how near
+        each is as a whole.
+        """
         shortlist = None if query.exact else self._shortlist
         ids, cosines = self._vectors.search(vector, depth, among, shortlist)
+        whole = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
         cosines = np.maximum(cosines, self._windows.best(ids, vector))
         order = np.lexsort((ids, -cosines))
-        return ids[order], cosines[order]
-
-    def _wholes(self, query: Query, ranked: Iterable[tuple[int, Scores]]) -> dict[int, float]:
-        """The cosines of the chunks' own vectors, of those that dense search found."""
-        ids = [chunk for chunk, scores in ranked if scores.dense is not None]
-        if query.vector is None or not ids:
-            return {}
-        cosines = self._vectors.vectors_of(np.array(ids, np.int64)) @ query.vector
-        return dict(zip(ids, cosines.tolist(), strict=True))
+        return (ids[order], cosines[order]), whole
 
     def _chunks(self, ids: Iterable[int]) -> dict[int, Chunk]:
         missing, found = set(ids), dict[int, Chunk]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -11,6 +12,17 @@ from rag.console import printable
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _NEW_FILE = click.Path(path_type=Path, dir_okay=False)
+
+_resamples = click.option(
+    "--resamples",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(100, 100_000),
+    help="Draws of the bootstrap.",
+)
+_seed = click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the draws."
+)
 
 
 class _Group(click.Group):
@@ -66,14 +78,8 @@ def command() -> None:
     metavar="METRIC=VALUE",
     help="Exit with 5 where a measure is worse, e.g. spans.recall@5=0.9; repeatable.",
 )
-@click.option(
-    "--resamples",
-    default=2000,
-    show_default=True,
-    type=click.IntRange(100, 100_000),
-    help="Draws of the bootstrap.",
-)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the draws.")
+@_resamples
+@_seed
 @with_session
 def run_command(
     session: Session,
@@ -149,14 +155,8 @@ def run_command(
     type=click.Choice(["hybrid", "dense", "words"]),
     help="Which results to compare; default: the first of each run.",
 )
-@click.option(
-    "--resamples",
-    default=2000,
-    show_default=True,
-    type=click.IntRange(100, 100_000),
-    help="Draws of the bootstrap.",
-)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the draws.")
+@_resamples
+@_seed
 @with_session
 def diff_command(
     session: Session, before: Path, after: Path, mode: str | None, resamples: int, seed: int
@@ -214,9 +214,7 @@ def make_command(session: Session, out: Path, count: int, seed: int, force: bool
         made = make_questions(snapshot, count, seed, progress.step)
     lines = (json.dumps(row, ensure_ascii=False) for row in made)
     write_whole(out, "".join(f"{line}\n" for line in lines).encode())
-    kinds: dict[str, int] = {}
-    for row in made:
-        kinds[row["kind"]] = kinds.get(row["kind"], 0) + 1
+    kinds = Counter(row["kind"] for row in made)
     told = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
     value = {"out": str(out), "questions": len(made), "kinds": kinds, "snapshot": snapshot.id}
     session.console.result(f"{len(made)} questions in {printable(str(out))}: {told}", value)
