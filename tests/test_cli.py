@@ -55,23 +55,8 @@ Rag = Callable[..., Ran]
 
 
 @pytest.fixture
-def rag(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Rag]:
-    """Runs ``rag`` in this process over the bench's store, with an encoder that needs no model."""
-
-    def encoder(*_: object, **__: object) -> WordHashEncoder:
-        return bench.encoder
-
-    def open_corpus(settings: Settings, *, embeds: bool = True) -> object:
-        return Opened(*service_of(settings, bench.folder.parent / "notes"), None)
-
-    opening = ModuleType("rag.commands.opening")
-    opening.open_corpus = open_corpus  # type: ignore[attr-defined]  # what the commands import
-    monkeypatch.setitem(sys.modules, "rag.commands.opening", opening)
-    monkeypatch.setattr("rag.commands.running.SentenceTransformerEncoder", encoder)
-    monkeypatch.setenv("RAG_STORE", os.fspath(bench.store.path))
-    monkeypatch.setenv("RAG_ANSWER__ENGINE", "quoting")
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Rag]:
+    """Runs ``rag`` in this process."""
     before = signal.getsignal(signal.SIGTERM)
 
     def call(*arguments: str | Path) -> Ran:
@@ -86,6 +71,25 @@ def rag(
 
     yield call
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def rag(bench: Workbench, call: Rag, monkeypatch: pytest.MonkeyPatch) -> Rag:
+    """The same over the bench's store, with an encoder and an engine that need no model."""
+
+    def encoder(*_: object, **__: object) -> WordHashEncoder:
+        return bench.encoder
+
+    def open_corpus(settings: Settings, *, embeds: bool = True) -> object:
+        return Opened(*service_of(settings, bench.folder.parent / "notes"), None)
+
+    opening = ModuleType("rag.commands.opening")
+    opening.open_corpus = open_corpus  # type: ignore[attr-defined]  # what the commands import
+    monkeypatch.setitem(sys.modules, "rag.commands.opening", opening)
+    monkeypatch.setattr("rag.commands.running.SentenceTransformerEncoder", encoder)
+    monkeypatch.setenv("RAG_STORE", os.fspath(bench.store.path))
+    monkeypatch.setenv("RAG_ANSWER__ENGINE", "quoting")
+    return call
 
 
 @pytest.fixture

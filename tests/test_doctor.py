@@ -23,7 +23,7 @@ from rag.commands.torture import Torture
 from tests import test_cli
 from tests.conftest import Workbench, tree
 
-rag = test_cli.rag
+call, rag = test_cli.call, test_cli.rag
 Rag = test_cli.Rag
 corpus = test_cli.corpus
 

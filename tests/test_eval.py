@@ -5,30 +5,27 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from corpus.settings import Settings
 from corpus.types import Mode, Query
 from rag.answerer import Answerer
-from rag.cli import main
-from rag.commands.opening import Opened
 from rag.evaluation.known_items import MASKED, make_questions
 from rag.evaluation.masking import MaskedCorpus, MaskedSnapshot
 from rag.evaluation.measures import MEASURES
 from rag.evaluation.questions import read_questions
 from rag.live import LiveCorpus
+from tests import test_cli
 from tests.conftest import WordHashEncoder, Workbench, settings_for
-from tests.serving import Quoting, service_of
+from tests.serving import Quoting
+
+call, rag = test_cli.call, test_cli.rag
+Rag, Ran = test_cli.Rag, test_cli.Ran
 
 ROOT = Path(__file__).parent.parent
 DEMO = ("agents.txt", "chat-templates.md", "hybrid-search.md", "sampling.md")
@@ -66,56 +63,6 @@ FLOOR: dict[str, Any] = {
     "answerable": False,
     "masked": "travel.md",
 }
-
-
-@dataclass
-class Ran:
-    """What a call of the command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Rag = Callable[..., Ran]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Rag]:
-    """Runs ``rag`` in this process."""
-    before = signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments: str | Path) -> Ran:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["rag", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int | None)
-        return Ran(code or 0, said.out, said.err)
-
-    yield call
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def rag(bench: Workbench, call: Rag, monkeypatch: pytest.MonkeyPatch) -> Rag:
-    """The same over the bench's store, with an encoder and an engine that need no model."""
-
-    def open_corpus(settings: Settings, *, embeds: bool = True) -> object:
-        return Opened(*service_of(settings, bench.folder.parent / "notes"), None)
-
-    opening = ModuleType("rag.commands.opening")
-    opening.open_corpus = open_corpus  # type: ignore[attr-defined]  # what the command imports
-    monkeypatch.setitem(sys.modules, "rag.commands.opening", opening)
-    monkeypatch.setenv("RAG_STORE", os.fspath(bench.store.path))
-    monkeypatch.setenv("RAG_ANSWER__ENGINE", "quoting")
-    return call
 
 
 @pytest.fixture

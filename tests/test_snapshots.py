@@ -21,7 +21,7 @@ from tests import test_cli
 from tests.conftest import WordHashEncoder, Workbench, tree
 from tests.serving import events_of, service_of
 
-rag = test_cli.rag
+call, rag = test_cli.call, test_cli.rag
 Rag = test_cli.Rag
 Json = dict[str, Any]
 
