@@ -281,6 +281,7 @@ class Run:
             return {}
         going = {plan.names.ids[source.root, source.path] for source in plan.to_read}
         going |= {row.source for row in plan.removed}
+        going |= {old.source for old, _ in plan.renamed}
         return {one: source for one, source in changes.owners().items() if source not in going}
 
     def _settle(self, outcome: Outcome, before: LedgerRow | None, changes: Changes) -> LedgerRow:

@@ -110,6 +110,18 @@ def test_a_rename_embeds_nothing_and_moves_the_document(bench: Workbench) -> Non
     assert found(bench, "subject1") == ["renamed.txt"]
 
 
+def test_a_file_of_records_keeps_its_documents_when_it_is_renamed(bench: Workbench) -> None:
+    record = '{"id": "leave", "text": "Everyone gets 27 days of leave."}'
+    path = bench.write("old.jsonl", record)
+    bench.ingest()
+
+    path.rename(bench.folder / "new.jsonl")
+    report = bench.ingest()
+
+    assert (report.renamed, report.documents, report.embedded_chunks) == (1, 1, 0)
+    assert bench.store.open().document("leave").source == "new.jsonl"
+
+
 def test_files_that_swap_their_names_swap_their_texts(bench: Workbench) -> None:
     first, second = bench.write("a.txt", "Apples are red."), bench.write("b.txt", "Bees hum.")
     bench.ingest()
