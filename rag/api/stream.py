@@ -10,6 +10,7 @@ the making of the answer is then given up. A stream ends with exactly one ``done
 from __future__ import annotations
 
 import json
+import math
 import queue
 import socket
 import threading
@@ -26,6 +27,7 @@ from rag.wire import Json, answer_json, citation_json, passage_json, snapshot_js
 PING_S = 1.0  # silence before a comment is sent
 LOOK_S = 0.25  # how often the connection is looked at
 AHEAD = 64  # events made before the client has taken them
+PACE_S = 0.01  # between words that follow each other; a screen shows sixty pictures a second
 
 PING = ": ping\n\n"
 
@@ -62,6 +64,7 @@ class Making:
         self._queue = queue.Queue[Event | Exception](AHEAD)
         self._failed: Exception | None = None
         self._given_up = threading.Event()
+        self._made = threading.Event()
         self._thread = threading.Thread(target=self._make, daemon=True)
         self._thread.start()
 
@@ -91,6 +94,15 @@ class Making:
                 if isinstance(item, Done):
                     return
 
+    def wait(self, seconds: float) -> None:
+        """Let words gather for so long, or until the answer is made.
+
+        A reader that waits for single words is woken for each of them, which costs more than
+        all else that is done for a word.
+        """
+        if seconds > 0:
+            self._made.wait(seconds)
+
     def give_up(self) -> None:
         """Nobody reads on: end the making of the answer."""
         self._given_up.set()
@@ -113,6 +125,8 @@ class Making:
             self._put(error)
 
     def _put(self, item: Event | Exception) -> None:
+        if isinstance(item, Done | Exception):
+            self._made.set()
         while not self._given_up.is_set():
             with suppress(queue.Full):
                 self._queue.put(item, timeout=LOOK_S)
@@ -126,8 +140,9 @@ def event_stream(
     draining: Draining,
     gone: Callable[[], bool],
     fail: Callable[[Exception], Json],
+    pace_s: float = PACE_S,
 ) -> Iterator[str]:
-    """The text of the stream.
+    """The text of the stream. Words come as they are made, but not faster than the pace.
 
     :param first: the event that was already taken from ``making``, if any was.
     :param gone: whether the client has left.
@@ -137,7 +152,7 @@ def event_stream(
         event = first
         if event is not None:
             yield written(event)
-        sent = time.monotonic()
+        sent, said = time.monotonic(), -math.inf
         while not isinstance(event, Done):
             if gone():
                 return
@@ -150,6 +165,9 @@ def event_stream(
                     continue
                 yield PING
             else:
+                if isinstance(event, Said):
+                    making.wait(said + pace_s - time.monotonic())
+                    said = time.monotonic()
                 ready = [event] if isinstance(event, Done) else [event, *making.more()]
                 event = ready[-1]
                 yield "".join(map(written, joined(ready)))

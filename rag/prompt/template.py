@@ -19,7 +19,7 @@ import json
 import re
 import secrets
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Any, NoReturn
@@ -36,6 +36,8 @@ from rag.prompt.types import TEMPLATE, Message, Part, Rendered
 Clock = Callable[[], datetime]
 
 MAX_TEMPLATE_CHARS = 1_000_000
+
+_NUMBERED = 12  # characters of a mark after its secret: which message, which line, its end
 
 
 class ChatTemplate:
@@ -100,7 +102,7 @@ class _Held:
         self.lines: dict[str, tuple[int, int]] = {}  # mark -> span of the core
         shown, at = [content[: self._before]], 0
         for line, gap in _lines(self.core):
-            mark = f"{secret}{number:04x}{len(self.lines):06x}zq"
+            mark = f"{secret}{number:04x}{len(self.lines):0{_NUMBERED - 6}x}zq"
             self.lines[mark] = (at, at + len(line))
             at += len(line) + len(gap)
             shown += (mark, gap)
@@ -146,7 +148,7 @@ def _put_back(text: str, held: Sequence[_Held], secret: str) -> Rendered:
             parts.append(Part(name, start, length))
 
     said: _Held | None = None
-    pieces = re.split(f"({secret}[0-9a-f]{{10}}zq)", text)
+    pieces = _apart(text, secret, owners)
     for number, piece in enumerate(pieces):
         if number % 2:
             said = owners[piece]
@@ -156,8 +158,22 @@ def _put_back(text: str, held: Sequence[_Held], secret: str) -> Rendered:
             after = owners.get(pieces[number + 1]) if number + 1 < len(pieces) else None
             inside = piece.isspace() and said is not None and said is after
             add(parts[-1].name if inside else TEMPLATE, piece)
-    left_out = [at for at, one in enumerate(held) if any(mark not in text for mark in one.lines)]
+    there = set(pieces[1::2])
+    left_out = [at for at, one in enumerate(held) if not there.issuperset(one.lines)]
     return Rendered("".join(written), tuple(parts), tuple(left_out))
+
+
+def _apart(text: str, secret: str, marks: Container[str]) -> list[str]:
+    """A text in pieces, every second one of them a mark."""
+    before, *after = text.split(secret)
+    pieces = [before]
+    for piece in after:
+        mark = secret + piece[:_NUMBERED]
+        if mark in marks:
+            pieces += (mark, piece[_NUMBERED:])
+        else:  # the template took it apart
+            pieces[-1] += secret + piece
+    return pieces
 
 
 def _environment(clock: Clock) -> ImmutableSandboxedEnvironment:
