@@ -14,12 +14,11 @@ NEVER_S = 3600.0
 
 def streamed(events: Iterator[Event], pace_s: float) -> Iterator[str]:
     return event_stream(
-        Making(lambda: events),
+        Making(lambda: events, pace_s=pace_s),
         None,
         draining=Draining(),
         gone=lambda: False,
         fail=lambda error: {"error": str(error)},
-        pace_s=pace_s,
     )
 
 

@@ -55,12 +55,16 @@ class Making:
     """An answer being made in its own thread, ahead of its reader by at most AHEAD events.
 
     :param end: called when nobody reads on; ends whatever the making waits for.
+    :param pace_s: between words that follow each other.
     """
 
     def __init__(
-        self, events: Callable[[], Iterator[Event]], end: Callable[[], None] = lambda: None
+        self,
+        events: Callable[[], Iterator[Event]],
+        end: Callable[[], None] = lambda: None,
+        pace_s: float = PACE_S,
     ) -> None:
-        self._events, self._end = events, end
+        self._events, self._end, self._pace_s = events, end, pace_s
         self._queue = queue.Queue[Event | Exception](AHEAD)
         self._failed: Exception | None = None
         self._given_up = threading.Event()
@@ -94,12 +98,15 @@ class Making:
                 if isinstance(item, Done):
                     return
 
-    def wait(self, seconds: float) -> None:
-        """Let words gather for so long, or until the answer is made.
+    def gather(self, since: float) -> None:
+        """Let words gather until the pace allows more of them, or the answer is made.
 
         A reader that waits for single words is woken for each of them, which costs more than
         all else that is done for a word.
+
+        :param since: when words were last sent, by ``time.monotonic``.
         """
+        seconds = since + self._pace_s - time.monotonic()
         if seconds > 0:
             self._made.wait(seconds)
 
@@ -140,7 +147,6 @@ def event_stream(
     draining: Draining,
     gone: Callable[[], bool],
     fail: Callable[[Exception], Json],
-    pace_s: float = PACE_S,
 ) -> Iterator[str]:
     """The text of the stream. Words come as they are made, but not faster than the pace.
 
@@ -166,7 +172,7 @@ def event_stream(
                 yield PING
             else:
                 if isinstance(event, Said):
-                    making.wait(said + pace_s - time.monotonic())
+                    making.gather(said)
                     said = time.monotonic()
                 ready = [event] if isinstance(event, Done) else [event, *making.more()]
                 event = ready[-1]
