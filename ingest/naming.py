@@ -39,16 +39,17 @@ def source_ids(
     ids: dict[Place, str] = {}
     taken = set(taken)
     for key, path in sorted(places):
-        chosen = next(one for one in _candidates(path, key, names) if one not in taken)
+        chosen = path
+        if path in taken:
+            chosen = next(one for one in _longer(path, key, names) if one not in taken)
         ids[key, path] = chosen
         taken.add(chosen)
     return ids
 
 
-def _candidates(path: str, key: int, names: Mapping[int, str]) -> Iterator[str]:
-    """Names for a path, plain ones first."""
+def _longer(path: str, key: int, names: Mapping[int, str]) -> Iterator[str]:
+    """Names for a path of which another root has one, plain ones first."""
     name = names.get(key, str(key))
-    yield path
     yield f"{name}/{path}"
     yield from (f"{name}-{number}/{path}" for number in count(key))
 

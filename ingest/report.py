@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from corpus import ledger
 from corpus.runs import Effort
 from corpus.types import LedgerRow, Status
 from ingest.naming import Place
@@ -14,6 +15,7 @@ from ingest.outlook import Estimate, Intent
 from ingest.plan import Plan
 
 _DRY = ("plan", "estimate")
+_INNER = ("rows", "kinds", "effort")
 _TAKEN_IN = ("added", "changed", "renamed", "unchanged")
 
 
@@ -50,11 +52,23 @@ class Report:
     files: int  # seen in this run
     dry_run: bool = False
     remarks: tuple[Failure, ...] = ()  # taken in, with something a user should know
-    sources: tuple[LedgerRow, ...] = ()  # every file seen, unchanged ones marked so
+    rows: tuple[LedgerRow, ...] = ()  # every file seen, as it stands in the ledger
+    kinds: Mapping[Place, str] = field(default_factory=dict)  # of those that were read
     effort: Effort | None = None  # of a run that did something
     crashed: tuple[str, ...] = ()  # earlier runs that were killed, found by this one
     plan: Intent | None = None  # of a dry run
     estimate: Estimate | None = None  # of a dry run
+
+    @property
+    def sources(self) -> list[LedgerRow]:
+        """Every file seen, by root and path; unchanged ones are marked so. Costs time."""
+        marked = [
+            replace(row, status=Status.UNCHANGED)
+            if _outcome(row, self.kinds) == "unchanged"
+            else row
+            for row in self.rows
+        ]
+        return ledger.ordered(marked)
 
     def summary(self) -> str:
         """One line for a log."""
@@ -67,9 +81,9 @@ class Report:
 
         The plan and its estimate are there in a dry run only.
         """
-        fields = asdict(replace(self, sources=()))  # which would copy every row
-        dropped = ("sources", "effort") if self.dry_run else ("sources", "effort", *_DRY)
-        return {name: value for name, value in fields.items() if name not in dropped}
+        told = asdict(replace(self, rows=(), kinds={}))  # which would copy every row
+        dropped = _INNER if self.dry_run else (*_INNER, *_DRY)
+        return {name: value for name, value in told.items() if name not in dropped}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,8 @@ class Tally:
     failed: tuple[Failure, ...]
     remarks: tuple[Failure, ...]
     files: int
-    sources: tuple[LedgerRow, ...]
+    rows: tuple[LedgerRow, ...]
+    kinds: Mapping[Place, str]
 
 
 def tally(plan: Plan, rows: Sequence[LedgerRow]) -> Tally:
@@ -101,15 +116,14 @@ def tally(plan: Plan, rows: Sequence[LedgerRow]) -> Tally:
     for row in rows:
         by_outcome[_outcome(row, kinds)].append(row)
     taken_in = [row for name in _TAKEN_IN for row in by_outcome[name]]
-    unchanged = [replace(row, status=Status.UNCHANGED) for row in by_outcome["unchanged"]]
-    others = [row for name, found in by_outcome.items() if name != "unchanged" for row in found]
     return Tally(
         **{name: len(by_outcome[name]) for name in (*_TAKEN_IN, "empty", "skipped")},
         removed=len(plan.removed),
         failed=tuple(Failure(row.path, row.reason) for row in by_outcome["failed"]),
         remarks=tuple(Failure(row.path, row.reason) for row in taken_in if row.reason),
         files=len(rows),
-        sources=tuple(sorted([*unchanged, *others], key=lambda row: (row.root, row.path))),
+        rows=tuple(rows),
+        kinds=kinds,
     )
 
 

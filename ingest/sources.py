@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from pathspec import GitIgnoreSpec
@@ -72,7 +73,7 @@ def walk(root: Root, *, max_bytes: int) -> Listing:
         entries = _entries(top, _Rules(root.include, root.exclude))
     else:
         raise BadRoot(f"{root.path} is not there; expected a folder of documents, or one file")
-    found = sorted(_apart(entries), key=lambda one: one.path)
+    found = sorted(_apart(list(entries)), key=attrgetter("path"))
     sidecars = {one.path: one for one in found if one.path.endswith(SIDECAR) and not one.refusal}
     reasons = {one.path: _reason(one, max_bytes) for one in found if one.path not in sidecars}
     for path in sidecars:
@@ -108,6 +109,7 @@ class Found:
     path: str
     location: str
     stamp: Stamp = Stamp(0, 0, 0, 0)
+    format: str | None = None  # None: no reader is known
     refusal: str = ""  # why it is left out, whatever its format; empty when it is not
     failed: bool = False  # it should have been readable
 
@@ -154,8 +156,13 @@ def _spec(patterns: Iterable[str], origin: str) -> GitIgnoreSpec:
         raise BadRoot(f"a pattern of {origin} means nothing: {error}") from error
 
 
-def _apart(found: Iterable[Found]) -> Iterator[Found]:
+def _apart(found: Sequence[Found]) -> Iterable[Found]:
     """Tell names apart that are shown alike: one has a byte, the other its ``\\xNN``."""
+    shown_once = len({one.path for one in found}) == len(found)
+    return found if shown_once else _marked(found)
+
+
+def _marked(found: Iterable[Found]) -> Iterator[Found]:
     taken: set[str] = set()
     for one in sorted(found, key=lambda one: os.fsencode(one.location), reverse=True):
         path = one.path
@@ -211,7 +218,7 @@ def _classify(path: str, location: str, top: Path) -> Found:
     if not stat.S_ISREG(status.st_mode):
         return Found(path, location, refusal="not a regular file")
     stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    return Found(path, target, stamp)
+    return Found(path, target, stamp, format_of(path))
 
 
 def format_of(path: str) -> str | None:
@@ -221,13 +228,13 @@ def format_of(path: str) -> str | None:
 
 def readable(name: str) -> str:
     """A file name as text: bytes that are no UTF-8 are shown as ``\\xNN``."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _reason(found: Found, max_bytes: int) -> str:
     if found.refusal:
         return found.refusal
-    if format_of(found.path) is None:
+    if found.format is None:
         suffix = PurePosixPath(found.path).suffix
         kind = f"{suffix} files" if suffix else "files without a suffix"
         return f"no reader for {kind}"
@@ -238,7 +245,7 @@ def _reason(found: Found, max_bytes: int) -> str:
 
 def _source(root: Root, found: Found, beside: Found | None = None) -> Source:
     sidecar = None if beside is None else _source(root, beside)
-    format_ = format_of(found.path) or ""
+    format_ = found.format or ""
     return Source(root.key, found.path, found.location, format_, found.stamp, sidecar)
 
 
