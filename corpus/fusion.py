@@ -19,27 +19,27 @@ Ranked = tuple[ChunkIds, Vectors]
 """Chunk ids and their scores, both of shape (n,), best first."""
 
 
-def fuse(dense: Ranked, words: Ranked, dense_weight: float) -> list[tuple[int, Scores]]:
+def fuse(
+    dense: Ranked, words: Ranked, dense_weight: float, k: int | None = None
+) -> list[tuple[int, Scores]]:
     """Mix two rankings of the same corpus.
 
     A chunk that one search did not return counts as that search's weakest candidate.
 
     :param dense_weight: share of the dense score, in [0, 1]; the rest is words.
-    :return: every candidate of either, best first; equal scores are ordered by chunk id.
+    :param k: as many as are wanted; None: every candidate of either.
+    :return: the best first; equal scores are ordered by chunk id.
     """
-    dense_scores = dict(zip(dense[0].tolist(), dense[1].tolist(), strict=True))
-    words_scores = dict(zip(words[0].tolist(), words[1].tolist(), strict=True))
-    dense_share = dict(zip(dense[0].tolist(), _stretch(dense[1]), strict=True))
-    words_share = dict(zip(words[0].tolist(), _stretch(words[1]), strict=True))
-    fused = {
-        chunk: dense_weight * dense_share.get(chunk, 0.0)
-        + (1 - dense_weight) * words_share.get(chunk, 0.0)
-        for chunk in dense_scores.keys() | words_scores.keys()
-    }
-    ordered = sorted(fused, key=lambda chunk: (-fused[chunk], chunk))
+    fused = dict.fromkeys(words[0].tolist() + dense[0].tolist(), 0.0)
+    for (ids, scores), weight in ((dense, dense_weight), (words, 1 - dense_weight)):
+        for chunk, share in zip(ids.tolist(), _stretch(scores), strict=True):
+            fused[chunk] += weight * share
+    best = sorted(fused, key=lambda chunk: (-fused[chunk], chunk))[:k]
+    by_dense, by_words = (
+        dict(zip(ids.tolist(), scores.tolist(), strict=True)) for ids, scores in (dense, words)
+    )
     return [
-        (chunk, Scores(dense_scores.get(chunk), words_scores.get(chunk), fused[chunk]))
-        for chunk in ordered
+        (chunk, Scores(by_dense.get(chunk), by_words.get(chunk), fused[chunk])) for chunk in best
     ]
 
 

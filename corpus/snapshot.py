@@ -211,7 +211,7 @@ class Snapshot:
             ranked = [(int(i), Scores(float(s), None, None)) for i, s in found]
         else:
             words = self._words.search(query.text, depth, among)
-            ranked = fuse(dense, words, query.dense_weight)
+            ranked = fuse(dense, words, query.dense_weight, query.k)
         return [(chunk, replace(s, whole=whole.get(chunk))) for chunk, s in ranked[: query.k]]
 
     def _nearest(
