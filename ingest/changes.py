@@ -52,18 +52,20 @@ class Changes:
         self._store, self._parent = store, parent
         self._encoder, self._settings, self._anew = encoder, settings, anew
         self._removed: set[str] = set()  # sources
+        self._taken: set[str] = set()  # documents that a source of this run has
         self._stack = ExitStack()
 
     def remove(self, source: str) -> None:
-        """Leave out the documents of a source."""
+        """Leave out the documents of a source, but those that another one has by now."""
         self._removed.add(source)
-        for document in self._before(source):
+        for document in self._before(source).keys() - self._taken:
             self._work.build.remove(document)
 
     def replace(self, source: str, documents: Sequence[Prepared]) -> None:
         """Make these the documents of a source; those that are the same cost nothing."""
         before = {} if source in self._removed else self._before(source)
         after = {one.entry.document.id for one in documents}
+        self._taken |= after
         for document in before.keys() - after:
             self._work.build.remove(document)
         for prepared in documents:

@@ -110,6 +110,25 @@ def test_a_rename_embeds_nothing_and_moves_the_document(bench: Workbench) -> Non
     assert found(bench, "subject1") == ["renamed.txt"]
 
 
+def test_a_copy_in_an_earlier_root_takes_the_name_and_the_other_keeps_its_document(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    bench.write("a.txt", "Something about parsnips.")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "c.txt").write_text("Everyone gets 27 days of leave.")
+    bench.ingest()
+    bench.ingest(other)
+    assert documents(bench) == {"a.txt", "c.txt"}
+
+    bench.write("c.txt", "Everyone gets 27 days of leave.")
+    report = bench.ingest(bench.folder, other)
+
+    assert (report.failed, report.documents) == ((), 3)
+    assert documents(bench) == {"a.txt", "c.txt", "other/c.txt"}
+    assert set(found(bench, "leave")) == {"c.txt", "other/c.txt"}
+
+
 def test_a_file_of_records_keeps_its_documents_when_it_is_renamed(bench: Workbench) -> None:
     record = '{"id": "leave", "text": "Everyone gets 27 days of leave."}'
     path = bench.write("old.jsonl", record)
