@@ -58,7 +58,7 @@ torture: dev  ## crash, cut power, fill disks, damage files: an hour; as root, w
 	$(BIN)/python -m tests.torture
 	$(BIN)/python -m tests.long
 
-bench: dev  ## measure retrieval, answers, ingest and swaps; results go to bench/results
+bench: dev  ## measure retrieval, answers, ingest, swaps and starts; results go to bench/results
 	$(BIN)/python -m bench
 
 bench-retrieval: dev  ## measure search on every set, beside what it is made of: half an hour at first

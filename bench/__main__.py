@@ -1,6 +1,6 @@
 """Every measurement with its defaults: ``make bench``."""
 
-from bench import answers, filters, ingest, retrieval, swaps, verdicts
+from bench import answers, filters, ingest, retrieval, start, swaps, verdicts
 
 retrieval.main(retrieval.SMALL_SETS)
 answers.main(answers.DEFAULT_SETS)
@@ -8,3 +8,4 @@ ingest.main(ingest.DEFAULT_SETS)
 swaps.main()
 filters.main()
 verdicts.main()
+start.main()

@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--questions", type=Path, help="float32 (n, 384), unit rows")
     given = parser.parse_args()
     chance = np.random.default_rng(1)
-    base = _unit_rows(chance, 2_000) if given.vectors is None else _loaded(given.vectors)
+    base = unit_rows(chance, 2_000) if given.vectors is None else _loaded(given.vectors)
     rows: list[dict[str, Any]] = []
     for chunks in given.chunks:
         vectors = multiplied(base, chunks)
@@ -87,7 +87,7 @@ def multiplied(base: Vectors, count: int) -> Vectors:
 def _of_snapshot(vectors: Vectors, questions: Vectors) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "store")
-        _publish(store, vectors)
+        publish(store, vectors)
         began = time.perf_counter()
         snapshot = store.open()
         opened = round(time.perf_counter() - began, 2)
@@ -157,25 +157,36 @@ def _times(searches: list[Callable[[], object]]) -> dict[str, Any]:
     return {f"p{p}_ms": round(float(np.percentile(taken, p)), 2) for p in (50, 99)}
 
 
-def _publish(store: Store, vectors: Vectors) -> None:
+def publish(
+    store: Store,
+    vectors: Vectors,
+    space: Fingerprint = SPACE,
+    probes: str = "",
+    words: int = 30,
+) -> None:
+    """Make a store of texts that are made up, with these vectors, float32 (chunks, DIM).
+
+    :param probes: what the space's model makes of the probes, where it is to be answered from.
+    :param words: of a chunk.
+    """
     chance = random.Random(1)
     weights = [1 / (rank + 1) for rank in range(len(VOCABULARY))]
     rows = []
-    with Build(store, None, SPACE, {"words": analysis.VERSION}) as build:
+    with Build(store, None, space, {"words": analysis.VERSION}) as build:
         for number in range(len(vectors) // CHUNKS):
-            texts = [" ".join(chance.choices(VOCABULARY, weights, k=30)) for _ in range(CHUNKS)]
+            texts = [" ".join(chance.choices(VOCABULARY, weights, k=words)) for _ in range(CHUNKS)]
             entry = _entry(number, texts)
             own = vectors[number * CHUNKS :][:CHUNKS]
             build.add(entry, [np.repeat(one[None], 5, 0) for one in own])
             digest, name = source_digest([entry.digest]), entry.document.id
             row = (name, 1, name, Status.INDEXED)
             rows.append(LedgerRow(*row, documents=1, chunks=CHUNKS, digest=digest))
-        build.publish(rows, "")
+        build.publish(rows, probes)
 
 
 def _moved(vectors: Vectors) -> Vectors:
     chance = np.random.default_rng(5)
-    noise = _unit_rows(chance, QUERIES) * 0.75
+    noise = unit_rows(chance, QUERIES) * 0.75
     moved = vectors[chance.integers(0, len(vectors), QUERIES)] + noise
     unit: Vectors = moved / np.linalg.norm(moved, axis=1, keepdims=True)
     return unit
@@ -187,7 +198,8 @@ def _loaded(path: Path) -> Vectors:
     return every[np.random.default_rng(6).permutation(len(every))]
 
 
-def _unit_rows(made: np.random.Generator, count: int) -> Vectors:
+def unit_rows(made: np.random.Generator, count: int) -> Vectors:
+    """Vectors in directions by chance, float32 (count, DIM)."""
     rows = made.normal(size=(count, DIM)).astype(np.float32)
     unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit

@@ -21,10 +21,9 @@ from corpus.files import FileRecord
 from corpus.fingerprint import Fingerprint
 from corpus.identity import snapshot_id
 from corpus.manifest import NAME as MANIFEST
-from corpus.manifest import Manifest, SegmentRef
+from corpus.manifest import SEGMENTS, SNAPSHOTS, WORDS, Manifest, SegmentRef
 from corpus.parent import Parent
 from corpus.segment import SegmentWriter, is_sound, segment_id
-from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS
 from corpus.store import Store
 from corpus.texts import Entry
 from corpus.types import ChunkVectors, LedgerRow

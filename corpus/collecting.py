@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 
 from corpus.errors import SnapshotDamaged
 from corpus.manifest import NAME as MANIFEST
-from corpus.manifest import Manifest
-from corpus.snapshot import SEGMENTS, SNAPSHOTS
+from corpus.manifest import SEGMENTS, SNAPSHOTS, Manifest
 
 if TYPE_CHECKING:
     from corpus.store import Store

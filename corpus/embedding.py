@@ -7,6 +7,7 @@ works without the model. What computes vectors is in :mod:`corpus.encoders`.
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from corpus.errors import ModelUnavailable
 from corpus.files import record_of
 from corpus.fingerprint import Fingerprint
+from corpus.hashes import NAME as HASHES
+from corpus.hashes import sha256_of, user_cache
 from corpus.settings import EmbeddingSettings
 from corpus.types import ChunkVectors, Vectors
 
@@ -88,20 +91,13 @@ class ChunkEncoder(Encoder, Protocol):
 
 
 class ModelTokens:
-    """The embedding model's own tokenizer, without the model.
+    """The embedding model's own tokenizer, without the model. Loaded when it is first asked.
 
     :param prefix: what the model wants before each text; it is counted with every text.
     """
 
     def __init__(self, folder: Path, limit: int, prefix: str = "") -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer: FastTokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._unknown = _unknown_token(self._tokenizer)
-        self.limit = limit
-        self._prefix = prefix
+        self._file, self.limit, self._prefix = folder / "tokenizer.json", limit, prefix
 
     def count(self, texts: list[str]) -> list[int]:
         """Tokens of each text as the model gets it: prefix and special tokens included."""
@@ -130,6 +126,19 @@ class ModelTokens:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return len(ids), ids.count(self._unknown) if self._unknown is not None else 0
 
+    @cached_property
+    def _tokenizer(self) -> FastTokenizer:
+        from tokenizers import Tokenizer
+
+        loaded: FastTokenizer = Tokenizer.from_file(str(self._file))
+        loaded.no_truncation()
+        loaded.no_padding()
+        return loaded
+
+    @cached_property
+    def _unknown(self) -> int | None:
+        return _unknown_token(self._tokenizer)
+
 
 def _unknown_token(tokenizer: FastTokenizer) -> int | None:
     """The id of the token for unknown words; None where every text has tokens of its own."""
@@ -140,11 +149,14 @@ def _unknown_token(tokenizer: FastTokenizer) -> int | None:
 def identify(settings: EmbeddingSettings) -> Fingerprint:
     """Say which vector space the settings name, without loading the model.
 
+    Files whose hash is remembered are not read (:mod:`corpus.hashes`); :func:`verify` reads them.
+
     :raises ModelUnavailable: when the model's files are not on this machine, or the packaged
         weights are not the published ones.
     """
     folder = model_folder(settings.model)
-    files = {name: record_of(folder / name).sha256 for name in _present(folder)}
+    names = _present(folder)
+    files = dict(zip(names, sha256_of([folder / name for name in names]), strict=True))
     if settings.model == PACKAGED_MODEL and files["model.safetensors"] != _PACKAGED_WEIGHTS:
         raise ModelUnavailable(
             f"the packaged weights of {PACKAGED_MODEL} have sha256 "
@@ -162,6 +174,25 @@ def identify(settings: EmbeddingSettings) -> Fingerprint:
         dim=int(_json(folder / "config.json")["hidden_size"]),
         max_tokens=_token_limit(folder),
     )
+
+
+def verify(folder: Path, space: Fingerprint) -> None:
+    """Refuse weights that are not those of the space. For who loads them: reads every file.
+
+    :raises ModelUnavailable: when a file is not what its hash was when the space was named, or
+        cannot be read.
+    """
+    for name, expected in space.files.items():
+        try:
+            found = record_of(folder / name).sha256
+        except OSError as error:
+            raise ModelUnavailable(f"{folder / name} cannot be read: {error.strerror}") from error
+        if found != expected:
+            raise ModelUnavailable(
+                f"{folder / name} has sha256 {found}, expected {expected}: it was changed while "
+                "this ran, or the disk is damaged; install the model again, remove "
+                f"{user_cache() / HASHES}, and start again"
+            )
 
 
 def pools_by_mean(folder: Path, space: Fingerprint) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
 
 def send(index: Any, write: Callable[[bytes], int]) -> None:
@@ -42,5 +43,19 @@ def load(data: bytes) -> Any:
     """
     try:
         return faiss.deserialize_index(np.frombuffer(data, np.uint8))
+    except RuntimeError as error:
+        raise ValueError(f"not a FAISS index: {error}") from error
+
+
+def view(data: npt.NDArray[np.uint8]) -> Any:
+    """The same, with codes that stay where they are: whoever holds the index holds ``data``.
+
+    FAISS ends the process where such an index is added to, taken from or merged.
+
+    :raises ValueError: when they are no index.
+    """
+    reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(data), data.size)  # type: ignore[attr-defined]
+    try:
+        return faiss.read_index(reader)
     except RuntimeError as error:
         raise ValueError(f"not a FAISS index: {error}") from error

@@ -10,6 +10,7 @@ Knows nothing of snapshots: what is written where is for ``corpus.store`` to say
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import shutil
 import sqlite3
@@ -118,6 +119,24 @@ def read_checked(path: Path, expected: FileRecord) -> bytes:
     if hashlib.sha256(data).hexdigest() != expected.sha256:
         raise ValueError(f"{path.name} fails its checksum")
     return data
+
+
+def map_checked(path: Path, expected: FileRecord) -> mmap.mmap:
+    """Map a file that holds something, and only when its bytes are the expected ones.
+
+    It is read whole first, so that an error of the disk is an error here: one that comes when
+    pages are read anew, which memory was needed for meanwhile, ends the process.
+
+    :raises ValueError: when size or hash differ.
+    :raises OSError: when it cannot be read.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size != expected.size:
+            raise ValueError(f"{path.name} has {size} bytes, {expected.size} were written")
+        if hashlib.file_digest(file, "sha256").hexdigest() != expected.sha256:
+            raise ValueError(f"{path.name} fails its checksum")
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def record_of(path: Path) -> FileRecord:

@@ -13,8 +13,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
 from corpus.errors import EmbeddingMismatch
 from corpus.types import Vectors
 
@@ -69,6 +67,8 @@ def check_probes(recorded: str, computed: Vectors, space: Fingerprint) -> None:
     :param computed: unit vectors of :data:`PROBES` by the loaded model.
     :raises EmbeddingMismatch: when one of them has moved.
     """
+    import numpy as np
+
     known = np.frombuffer(base64.b64decode(recorded), np.float16).astype(np.float32)
     if known.size != computed.size:
         raise EmbeddingMismatch(found=str(space), expected=f"{computed.shape[1]} dimensions")
@@ -82,4 +82,4 @@ def check_probes(recorded: str, computed: Vectors, space: Fingerprint) -> None:
 
 def encode_probes(vectors: Vectors) -> str:
     """The probe vectors as text: half precision, base64."""
-    return base64.b64encode(vectors.astype(np.float16).tobytes()).decode()
+    return base64.b64encode(vectors.astype("float16").tobytes()).decode()

@@ -6,7 +6,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields
 from operator import attrgetter
+from pathlib import Path
 
+from corpus.errors import SnapshotDamaged
+from corpus.files import read_checked
+from corpus.manifest import SNAPSHOTS, Manifest
 from corpus.types import LedgerRow, Status
 
 NAME = "ledger.jsonl"
@@ -34,6 +38,18 @@ def from_bytes(data: bytes) -> list[LedgerRow]:
     for row in rows:
         row["status"] = _STATUS[row["status"]]
     return [LedgerRow(**row) for row in rows]
+
+
+def read_ledger(store: Path, manifest: Manifest) -> list[LedgerRow]:
+    """Read the ledger of a snapshot.
+
+    :raises SnapshotDamaged: when it is not what was written.
+    """
+    name = f"{SNAPSHOTS}/{manifest.id}/{NAME}"
+    try:
+        return from_bytes(read_checked(store / name, manifest.files[name]))
+    except (OSError, ValueError, KeyError) as error:
+        raise SnapshotDamaged(f"snapshot {manifest.id} is damaged: {error}") from error
 
 
 def counts(rows: Iterable[LedgerRow]) -> dict[str, int]:

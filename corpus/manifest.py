@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from corpus.errors import SnapshotDamaged, UnknownFormat
@@ -18,6 +19,9 @@ from corpus.fingerprint import Fingerprint
 from corpus.identity import FORMAT
 
 NAME = "manifest.json"
+SEGMENTS = "segments"
+SNAPSHOTS = "snapshots"
+WORDS = "words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,32 @@ class Manifest:
                 "files": {name: FileRecord(**record) for name, record in body["files"].items()},
             }
         )
+
+
+def read_manifest(store: Path, snapshot_id: str) -> Manifest:
+    """Read the manifest of a snapshot.
+
+    :raises SnapshotDamaged: when it is missing, unreadable, or not what it was.
+    """
+    path = store / SNAPSHOTS / snapshot_id / NAME
+    try:
+        manifest = Manifest.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise SnapshotDamaged(
+            f"snapshot {snapshot_id}: its manifest cannot be read: {error.strerror}"
+        ) from error
+    if manifest.id != snapshot_id:
+        raise SnapshotDamaged(f"snapshot {snapshot_id}: its manifest is that of {manifest.id}")
+    return manifest
+
+
+def below(manifest: Manifest, prefix: str) -> dict[str, FileRecord]:
+    """The files below a folder, by their names in it."""
+    return {
+        name.removeprefix(prefix): record
+        for name, record in manifest.files.items()
+        if name.startswith(prefix)
+    }
 
 
 def _segment(ref: Mapping[str, Any]) -> SegmentRef:

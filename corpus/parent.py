@@ -20,7 +20,15 @@ from corpus.blocks import BlockReader
 from corpus.catalogue import Catalogue
 from corpus.errors import SnapshotDamaged
 from corpus.files import FileRecord, read_checked, record_of
-from corpus.manifest import Manifest, SegmentRef
+from corpus.manifest import (
+    SEGMENTS,
+    SNAPSHOTS,
+    WORDS,
+    Manifest,
+    SegmentRef,
+    below,
+    read_manifest,
+)
 from corpus.rows import VectorRows
 from corpus.segment import (
     CATALOGUE,
@@ -31,7 +39,6 @@ from corpus.segment import (
     WINDOWS,
     Segment,
 )
-from corpus.snapshot import SEGMENTS, SNAPSHOTS, WORDS, below, read_manifest
 from corpus.texts import Entry
 from corpus.types import ChunkIds, ChunkVectors, Vectors
 from corpus.vectors import VectorIndex

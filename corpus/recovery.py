@@ -22,8 +22,8 @@ from corpus.errors import (
     UnknownFormat,
     UnknownSnapshot,
 )
+from corpus.manifest import SEGMENTS, SNAPSHOTS
 from corpus.runs import CHECKED
-from corpus.snapshot import SEGMENTS, SNAPSHOTS
 from corpus.verifying import Damage, Verifier, is_lasting, told
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from corpus.errors import SnapshotDamaged
 from corpus.files import (
     CheckedWriter,
     FileRecord,
+    map_checked,
     read_checked,
     record_of,
     sync_file,
@@ -173,9 +174,9 @@ class Segment:
             raise self._damaged(error) from error
 
     def read_vectors(self) -> VectorIndex:
-        """Load the vectors from bytes that were verified; the caller owns the index."""
+        """The vectors, from a file that was verified and is mapped."""
         try:
-            return VectorIndex.read(read_checked(self._folder / VECTORS, self._files[VECTORS]))
+            return VectorIndex.read(map_checked(self._folder / VECTORS, self._files[VECTORS]))
         except (OSError, ValueError, KeyError) as error:
             raise self._damaged(error) from error
 

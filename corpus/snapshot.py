@@ -21,15 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
-from corpus import analysis, ledger
+from corpus import analysis
 from corpus.codes import Codes
 from corpus.columns import Columns
 from corpus.errors import SnapshotDamaged, UnknownDocument, UnknownFormat
-from corpus.files import FileRecord, read_checked, record_of
+from corpus.files import record_of
 from corpus.filtering import Allowed, Filters, Owners
 from corpus.fusion import Ranked, fuse
-from corpus.manifest import NAME as MANIFEST
-from corpus.manifest import Manifest
+from corpus.ledger import read_ledger
+from corpus.manifest import SEGMENTS, SNAPSHOTS, WORDS, below, read_manifest
 from corpus.segment import Segment
 from corpus.shortlist import Shortlist
 from corpus.texts import Facts
@@ -37,7 +37,6 @@ from corpus.types import (
     Chunk,
     Document,
     Hit,
-    LedgerRow,
     Mode,
     Query,
     Scores,
@@ -47,10 +46,6 @@ from corpus.vectors import Selection, VectorIndex
 from corpus.where import Where
 from corpus.windows import Windows
 from corpus.words import WordIndex, version_of
-
-SEGMENTS = "segments"
-SNAPSHOTS = "snapshots"
-WORDS = "words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +57,6 @@ class DocumentRef:
     title: str
     digest: str
     segment: int  # index into Manifest.segments
-
-
-def read_manifest(store: Path, snapshot_id: str) -> Manifest:
-    """Read the manifest of a snapshot.
-
-    :raises SnapshotDamaged: when it is missing, unreadable, or not what it was.
-    """
-    path = store / SNAPSHOTS / snapshot_id / MANIFEST
-    try:
-        manifest = Manifest.from_bytes(path.read_bytes())
-    except OSError as error:
-        raise SnapshotDamaged(
-            f"snapshot {snapshot_id}: its manifest cannot be read: {error.strerror}"
-        ) from error
-    if manifest.id != snapshot_id:
-        raise SnapshotDamaged(f"snapshot {snapshot_id}: its manifest is that of {manifest.id}")
-    return manifest
-
-
-def read_ledger(store: Path, manifest: Manifest) -> list[LedgerRow]:
-    """Read the ledger of a snapshot.
-
-    :raises SnapshotDamaged: when it is not what was written.
-    """
-    name = f"{SNAPSHOTS}/{manifest.id}/{ledger.NAME}"
-    try:
-        return ledger.from_bytes(read_checked(store / name, manifest.files[name]))
-    except (OSError, ValueError, KeyError) as error:
-        raise SnapshotDamaged(f"snapshot {manifest.id} is damaged: {error}") from error
 
 
 class Snapshot:
@@ -286,15 +252,6 @@ class Snapshot:
         joined = np.concatenate([np.empty(0, np.int64), *chunks])
         numbers = np.concatenate([np.empty(0, np.int32), *documents])
         return Owners(Columns(facts), self._vectors.ids, joined, numbers)
-
-
-def below(manifest: Manifest, prefix: str) -> dict[str, FileRecord]:
-    """The files below a folder, by their names in it."""
-    return {
-        name.removeprefix(prefix): record
-        for name, record in manifest.files.items()
-        if name.startswith(prefix)
-    }
 
 
 def _score(scores: Scores) -> float:

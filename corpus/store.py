@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from corpus import collecting, daily, files, lease, lock, recovery
 from corpus import tags as tagging
@@ -40,9 +41,12 @@ from corpus.errors import (
     TagsDamaged,
     UnknownSnapshot,
 )
-from corpus.manifest import Manifest
-from corpus.snapshot import SEGMENTS, SNAPSHOTS, Snapshot, read_ledger, read_manifest
+from corpus.ledger import read_ledger
+from corpus.manifest import SEGMENTS, SNAPSHOTS, Manifest, read_manifest
 from corpus.types import LedgerRow
+
+if TYPE_CHECKING:
+    from corpus.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +105,8 @@ class Store:
         :raises UnknownSnapshot: when there is none of that id.
         :raises SnapshotDamaged: when a file is not what its manifest says.
         """
+        from corpus.snapshot import Snapshot  # with FAISS and tantivy
+
         chosen = self.require_current() if snapshot_id is None else snapshot_id
         return Snapshot(self.path, self._known(chosen))
 

@@ -14,13 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from corpus import databases
 from corpus.databases import NewDatabase, Row
 from corpus.types import Chunk, ChunkIds, Document
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _SCHEMA = """
 CREATE TABLE documents (
@@ -185,6 +187,8 @@ class Texts:
 
     def owners(self) -> tuple[ChunkIds, npt.NDArray[np.int32]]:
         """The ids of all chunks, and the ordinals of their documents."""
+        import numpy as np
+
         statement = "SELECT id, document FROM chunks WHERE id > ? ORDER BY id LIMIT ?"
         rows = list(self._in_pieces(statement, -1))
         ids, ordinals = zip(*rows, strict=True) if rows else ((), ())
@@ -224,6 +228,8 @@ class Texts:
 
     def chunk_ids(self, document_ids: Iterable[str]) -> ChunkIds:
         """Ids of all chunks of these documents."""
+        import numpy as np
+
         rows = self._rows(_IDS_OF_DOCUMENTS, (json.dumps(list(document_ids)),))
         return np.array([row[0] for row in rows], np.int64)
 

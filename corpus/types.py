@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, TypeAlias
 
 from corpus.where import Where
 
-Vectors = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Vectors: TypeAlias = "npt.NDArray[np.float32]"
 """Unit vectors, one per row: float32, shape (n, dim), C order, every row with L2 norm 1."""
 
-ChunkVectors = npt.NDArray[np.float32]
+ChunkVectors: TypeAlias = "npt.NDArray[np.float32]"
 """The vector of a chunk, and below it those of its windows (:mod:`corpus.windows`), if it has any:
 float32, shape (1 + windows, dim), unit rows."""
 
-ChunkIds = npt.NDArray[np.int64]
+ChunkIds: TypeAlias = "npt.NDArray[np.int64]"
 """Chunk ids, shape (n,): see :attr:`Chunk.id`."""
 
 

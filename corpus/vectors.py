@@ -5,12 +5,16 @@ fast as fp32 at recall .999 and needs 768 bytes for 384 dimensions (measured; se
 docs/log.md). Of a large index, a list of rows may say which are worth comparing
 (:mod:`corpus.shortlist`); what is found has the scores of the scan.
 
+Vectors of a file are searched where they lie, for as long as there is one file; FAISS would end
+the process that changes them, so rows that others join are copied first.
+
 Source: Douze et al., "The Faiss library", https://arxiv.org/abs/2401.08281.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from mmap import mmap
 from typing import Any
 
 import faiss
@@ -49,6 +53,7 @@ class VectorIndex:
 
     def __init__(self, dim: int) -> None:
         self._index: Any = _empty(dim)
+        self._data: npt.NDArray[np.uint8] | None = None  # the file that its rows lie in
         self._sorted: tuple[ChunkIds, ChunkIds] | None = None
 
     def __len__(self) -> int:
@@ -72,18 +77,38 @@ class VectorIndex:
         """
         if vectors.shape != (len(ids), self.dim):
             raise ValueError(f"expected vectors of shape {(len(ids), self.dim)}, {vectors.shape=}")
+        self._own()
         self._index.add_with_ids(np.ascontiguousarray(vectors, np.float32), ids)
         self._sorted = None
 
     def absorb(self, other: VectorIndex, without: ChunkIds) -> None:
-        """Move the rows of ``other`` here, except those whose ids are in ``without``.
+        """Take in the rows of ``other``, except those whose ids are in ``without``.
 
-        ``other`` is empty afterwards.
+        Rows that lie in a file stay there as long as no others join them.
         """
-        if len(without):
-            other._index.remove_ids(faiss.IDSelectorBatch(without))
-        self._index.merge_from(other._index)
+        there = ~np.isin(other.ids, without)
+        if not len(self) and there.all():
+            self._index, self._data = other._index, other._data
+        else:
+            self._own()
+            self._index.add_sa_codes(other._codes()[there], other.ids[there])
         self._sorted = None
+
+    def _own(self) -> None:
+        """Have rows that lie in a file in memory, so that others can join them."""
+        if self._data is not None:
+            owned = _empty(self.dim)
+            owned.add_sa_codes(self._codes(), self.ids)
+            self._index, self._data = owned, None
+
+    def _codes(self) -> npt.NDArray[np.uint8]:
+        """The rows as they are stored, uint8 (n, bytes of a row), where they are stored."""
+        every: Any = faiss.downcast_index(self._index.index)
+        width, pointer = every.code_size, every.codes.data()
+        if not len(self):
+            return np.empty((0, width), np.uint8)
+        codes: npt.NDArray[np.uint8] = faiss.rev_swig_ptr(pointer, len(self) * width)
+        return codes.reshape(-1, width)
 
     def search(
         self,
@@ -127,11 +152,8 @@ class VectorIndex:
 
     def _scored(self, row: Vectors, rows: Rows, depth: int) -> tuple[ChunkIds, Vectors]:
         """The best of some rows. They are scanned as all would be, so scores are the same."""
-        every: Any = faiss.downcast_index(self._index.index)
-        few = _codes(self.dim)
-        width = every.code_size
-        codes = faiss.rev_swig_ptr(every.codes.data(), len(self) * width).reshape(-1, width)
-        few.add_sa_codes(codes[rows])
+        few = _no_codes(self.dim)
+        few.add_sa_codes(self._codes()[rows])
         found, scores = _first_row(few.search(row, min(depth, len(rows))))
         places = faiss.rev_swig_ptr(self._index.id_map.data(), len(self))
         return places[rows[found]], scores
@@ -182,14 +204,15 @@ class VectorIndex:
         faissio.send(self._index, write)
 
     @classmethod
-    def read(cls, data: bytes) -> VectorIndex:
-        """Load an index from bytes that are known to be the ones that were written.
+    def read(cls, data: bytes | mmap) -> VectorIndex:
+        """An index over bytes that are known to be the ones that were written. They are held.
 
         :raises ValueError: when they are no index.
         """
-        index = faissio.load(data)
+        held = np.frombuffer(data, np.uint8)
+        index = faissio.view(held)
         loaded = cls(index.d)
-        loaded._index = index
+        loaded._index, loaded._data = index, held
         return loaded
 
 
@@ -198,14 +221,14 @@ def _first_row(found: tuple[Vectors, ChunkIds]) -> tuple[ChunkIds, Vectors]:
     return ids[0], scores[0]
 
 
-def _codes(dim: int) -> Any:
+def _no_codes(dim: int) -> Any:
     return faiss.IndexScalarQuantizer(
         dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     )
 
 
 def _empty(dim: int) -> faiss.IndexIDMap:
-    codes = _codes(dim)
+    codes = _no_codes(dim)
     index = faiss.IndexIDMap(codes)
     index.own_fields = True
     codes.this.disown()

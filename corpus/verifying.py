@@ -13,8 +13,7 @@ from pathlib import Path
 from corpus.errors import SnapshotDamaged, UnknownFormat
 from corpus.files import FileRecord, record_of
 from corpus.manifest import NAME as MANIFEST
-from corpus.manifest import Manifest
-from corpus.snapshot import SNAPSHOTS, read_manifest
+from corpus.manifest import SNAPSHOTS, Manifest, read_manifest
 
 _NOT_A_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 """What an error of the operating system says of the store; all others may pass."""

@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from corpus.build import Build
 from corpus.embedding import ChunkEncoder
-from corpus.parent import Parent
 from corpus.store import Store
 from corpus.types import LedgerRow
 from ingest.journal import Journal
 from ingest.preparing import Prepared
 from ingest.vectorising import Vectoriser
+
+if TYPE_CHECKING:
+    from corpus.build import Build
+    from corpus.parent import Parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ class Changes:
 
     @cached_property
     def _work(self) -> _Work:
+        from corpus.build import Build  # with FAISS and tantivy
+        from corpus.parent import Parent
+
         parent = None
         if self._parent:
             parent = self._stack.enter_context(Parent(self._store.path, self._parent))

@@ -10,8 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from corpus.fingerprint import Fingerprint
 from corpus.types import ChunkVectors
 from ingest import scratch
@@ -35,6 +33,8 @@ class Journal:
 
     def find(self, keys: Sequence[str]) -> dict[str, ChunkVectors]:
         """The vectors that are on record for these keys."""
+        import numpy as np
+
         rows = self._scratch.rows(
             "SELECT key, vector, sum FROM vectors WHERE key IN (SELECT value FROM json_each(?))",
             (json.dumps(keys),),
@@ -47,7 +47,7 @@ class Journal:
 
     def note(self, vectors: Mapping[str, ChunkVectors]) -> None:
         """Put vectors on record, in one transaction."""
-        blobs = ((key, vector.astype(np.float32).tobytes()) for key, vector in vectors.items())
+        blobs = ((key, vector.astype("float32").tobytes()) for key, vector in vectors.items())
         rows = [(key, blob, checksum(blob)) for key, blob in blobs]
         self._scratch.write(("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows))
 

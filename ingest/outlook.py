@@ -11,10 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from corpus import windows
-from corpus.manifest import Manifest
+from corpus.manifest import SEGMENTS, Manifest
 from corpus.runs import Run
-from corpus.snapshot import SEGMENTS
 from corpus.types import LedgerRow, Status
 from ingest.naming import Place
 from ingest.plan import Plan
@@ -181,6 +179,8 @@ def room_for(work: Work, dim: int, rows: int, parent: Manifest | None) -> int:
     :param rows: sources that the ledger will hold.
     :param parent: the snapshot that the run follows.
     """
+    from corpus import windows  # with numpy
+
     of_a_chunk = _OF_A_CHUNK + 2 * dim + windows.layout(dim).itemsize
     journal = 4 * dim * (1 + windows.MOST)
     new = work.read_bytes * _OF_A_BYTE + work.chunks * (of_a_chunk + journal)

@@ -8,17 +8,14 @@ stamp.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from contextlib import suppress
 from pathlib import Path
 
-from corpus import files
+from corpus import sealed
+from corpus.hashes import SETTLED_NS
 from ingest.naming import Place
 from ingest.sources import Source, Stamp
 
 NAME = "seen.json"
-_SETTLED_NS = 2_000_000_000  # two seconds: the coarsest clock among usual file systems (FAT)
 
 
 class Seen:
@@ -26,7 +23,7 @@ class Seen:
 
     def __init__(self, store: Path) -> None:
         self._path = store / NAME
-        self._known = self._read()
+        self._known: dict[str, list[object]] = sealed.read(self._path) or {}
         self._now: dict[str, list[object]] = {}
 
     def sha256(self, source: Source) -> str | None:
@@ -39,7 +36,7 @@ class Seen:
 
     def note(self, source: Source, sha256: str, read_at_ns: int) -> None:
         """Remember a file that was read at that moment (wall clock, nanoseconds)."""
-        if max(source.stamp.modified_ns, source.stamp.changed_ns) + _SETTLED_NS < read_at_ns:
+        if max(source.stamp.modified_ns, source.stamp.changed_ns) + SETTLED_NS < read_at_ns:
             self._now[_key((source.root, source.path))] = [*_listed(source.stamp), sha256]
 
     def keep_others(self, roots: set[int]) -> None:
@@ -54,19 +51,7 @@ class Seen:
         A cache that cannot be written costs the next run some reading, and fails nothing.
         """
         if self._now != self._known:
-            data = json.dumps(self._now, sort_keys=True).encode()
-            with suppress(OSError):
-                files.replace(self._path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
-
-    def _read(self) -> dict[str, list[object]]:
-        try:
-            checksum, _, data = self._path.read_bytes().partition(b"\n")
-        except OSError:
-            return {}
-        if hashlib.sha256(data).hexdigest().encode() != checksum:
-            return {}
-        known: dict[str, list[object]] = json.loads(data)
-        return known
+            sealed.write(self._path, self._now)
 
 
 def _key(place: Place) -> str:

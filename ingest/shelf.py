@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from corpus.hashes import SETTLED_NS
 from corpus.identity import chunk_id, text_key
 from corpus.texts import Entry
 from corpus.types import Chunk, Document, LedgerRow, Status
@@ -37,7 +38,6 @@ CREATE INDEX documents_by_source ON documents (root, path, ordinal);
 """
 _TEXTS = 128  # chunks that are written together, at least
 _BYTES = 1_000_000  # or so much of them
-_SETTLED_NS = 2_000_000_000  # a stamp this young may be that of two versions: see ingest.seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Shelved:
     def is_of(self, source: Source) -> bool:
         """Whether the file is, by its stamp, the one that was read."""
         changed = max(self.stamp.modified_ns, self.stamp.changed_ns)
-        return self.stamp == source.stamp and changed + _SETTLED_NS < self.read_at_ns
+        return self.stamp == source.stamp and changed + SETTLED_NS < self.read_at_ns
 
 
 _Waiting = list[tuple[Shelved, tuple[Prepared, ...]]]

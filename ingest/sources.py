@@ -15,13 +15,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from corpus.errors import BadRoot
 from corpus.roots import Root
 from corpus.types import LedgerRow, Status
 from ingest.readers import FORMATS
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".ragignore"
 
@@ -150,6 +152,8 @@ class _Rules:
 
 
 def _spec(patterns: Iterable[str], origin: str) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
     try:
         return GitIgnoreSpec.from_lines(patterns)
     except (ValueError, re.error) as error:  # pathspec's own, and of the expression it makes

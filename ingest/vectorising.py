@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from corpus.embedding import ChunkEncoder
 from corpus.fingerprint import PROBES, check_probes, encode_probes
-from corpus.parent import Parent
 from corpus.texts import Entry
 from corpus.types import ChunkVectors, Vectors
 from ingest.journal import Journal
 from ingest.prepared import Prepared
+
+if TYPE_CHECKING:
+    from corpus.parent import Parent
 
 _BATCH = 256  # texts that are looked up and embedded together
 

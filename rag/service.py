@@ -11,6 +11,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from corpus import memory
 from corpus.settings import Settings
 from corpus.store import Store
 from rag.answerer import Answerer
@@ -52,6 +53,7 @@ def start(
     watcher.start()
     if schedule is not None:
         schedule.start()
+    memory.give_back()
     gc.freeze()  # what is loaded now stays; looking through it again takes a quarter of a second
 
     def close() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,7 @@ def test_a_failure_of_the_compiler_is_told_in_one_line(
     with pytest.raises(
         CompilationFailed, match=r"code 1: ModelUnavailable: the model in .* cannot"
     ):
-        compiled(tmp_path, encoder.fingerprint, tmp_path / "cache")
+        compiled(tmp_path, replace(encoder.fingerprint, files={}), tmp_path / "cache")
 
     assert not list((tmp_path / "cache").glob("tmp-*"))
 

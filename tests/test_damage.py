@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus import roots, segment, snapshot, tags
+from corpus import ledger, roots, segment, snapshot, tags
 from corpus.errors import CorpusError
 from corpus.files import FileRecord
 from corpus.snapshot import Snapshot
@@ -62,7 +62,7 @@ def test_this_test_sees_damage_that_is_served(
         patched.setattr(segment, "record_of", believing(whole))
         patched.setattr(segment, "read_checked", lambda path, _: path.read_bytes())
         patched.setattr(snapshot, "record_of", believing(whole))
-        patched.setattr(snapshot, "read_checked", lambda path, _: path.read_bytes())
+        patched.setattr(ledger, "read_checked", lambda path, _: path.read_bytes())
         only = [path for path in files_of(whole.store) if path.name == segment.TEXTS]
         counted = count_served(whole, number=150, seed=1, files=only)
 

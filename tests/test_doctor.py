@@ -243,7 +243,7 @@ def test_damage_that_is_served_is_found_out_and_kept_for_a_look(
             path.write_bytes(data)
         return Struck("one file worn", "vectors.faiss", rotted=False)
 
-    monkeypatch.setattr("corpus.segment.read_checked", believing)
+    monkeypatch.setattr("corpus.segment.map_checked", believing)
     monkeypatch.setattr(Torture, "_strike", strike)
     monkeypatch.setattr("rag.commands.torture.DAMAGES_A_CRASH", 1)
 

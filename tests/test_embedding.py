@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,19 +56,34 @@ def test_the_identity_is_known_without_the_model_and_hangs_on_how_it_is_used() -
     assert (plain.dim, plain.max_tokens) == (384, 256)
 
 
-def test_other_weights_under_the_same_name_are_another_space(tmp_path: Path) -> None:
-    ours = model_folder(EmbeddingSettings().model)
-    for file in ours.rglob("*"):
-        if file.is_file():
-            copy = tmp_path / file.relative_to(ours)
-            copy.parent.mkdir(exist_ok=True)
-            copy.write_bytes(file.read_bytes())
-    same = identify(EmbeddingSettings(model=str(tmp_path)))
-    weights = bytearray((tmp_path / "model.safetensors").read_bytes())
-    weights[-1] ^= 1
-    (tmp_path / "model.safetensors").write_bytes(weights)
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A folder with the files of the packaged model."""
+    return Path(shutil.copytree(model_folder(EmbeddingSettings().model), tmp_path / "model"))
 
-    assert identify(EmbeddingSettings(model=str(tmp_path))).id != same.id
+
+def test_other_weights_under_the_same_name_are_another_space(copied: Path) -> None:
+    same = identify(EmbeddingSettings(model=str(copied)))
+    flip_last_bit(copied / "model.safetensors")
+
+    assert identify(EmbeddingSettings(model=str(copied))).id != same.id
+
+
+def test_weights_that_are_not_those_that_named_the_space_are_not_loaded(copied: Path) -> None:
+    encoder = SentenceTransformerEncoder(EmbeddingSettings(model=str(copied)), threads=1)
+    flip_last_bit(copied / "model.safetensors")
+
+    with pytest.raises(ModelUnavailable, match=r"model\.safetensors has sha256 .*, expected"):
+        encoder.encode_query("Anything.")
+    (copied / "model.safetensors").unlink()
+    with pytest.raises(ModelUnavailable, match=r"model\.safetensors cannot be read"):
+        encoder.encode_query("Anything.")
+
+
+def flip_last_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("model", ["/no/such/folder", "no such model"])

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 
 import pytest
@@ -116,23 +117,28 @@ def test_a_new_file_and_its_name_are_synced_before_it_counts(
     assert steps == ["fsync aside", "rename a", f"fsync {place.name}"]
 
 
-@given(st.binary(min_size=1, max_size=200), st.data())
+@pytest.mark.parametrize("read", [files.read_checked, files.map_checked])
+@given(data=st.binary(min_size=1, max_size=200), draw=st.data())
 def test_any_difference_is_seen_when_reading(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes, draw: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory,
+    read: Callable[[Path, FileRecord], bytes | mmap],
+    data: bytes,
+    draw: st.DataObject,
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "checked"
     path.write_bytes(data)
     record = files.record_of(path)
+    assert read(path, record)[:] == data
     at = draw.draw(st.integers(0, len(data) - 1))
     flipped = data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
 
     for other in (flipped, data[:at], data + b"\0"):
         path.write_bytes(other)
         with pytest.raises(ValueError, match="checked"):
-            files.read_checked(path, record)
+            read(path, record)
     path.unlink()
     with pytest.raises(FileNotFoundError):
-        files.read_checked(path, record)
+        read(path, record)
 
 
 def test_a_staging_folder_leaves_nothing_behind_and_can_be_renamed_away(place: Path) -> None:

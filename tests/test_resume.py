@@ -243,7 +243,7 @@ def notes(bench: Workbench, number: int, words: str = "about") -> None:
 def test_a_file_that_has_not_changed_is_not_even_read_again(
     bench: Workbench, parsed: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.shelf._SETTLED_NS", -(10**12))  # as if written long ago
+    monkeypatch.setattr("ingest.shelf.SETTLED_NS", -(10**12))  # as if written long ago
     notes(bench, 3)
     stopped(bench)
     assert len(parsed) == 3
@@ -269,7 +269,7 @@ def test_a_file_that_was_just_written_is_read_and_not_parsed_again(
 def test_a_file_that_changed_meanwhile_is_taken_in_as_it_is_now(
     bench: Workbench, parsed: list[bytes], monkeypatch: pytest.MonkeyPatch, settled_ns: int
 ) -> None:
-    monkeypatch.setattr("ingest.shelf._SETTLED_NS", settled_ns)
+    monkeypatch.setattr("ingest.shelf.SETTLED_NS", settled_ns)
     notes(bench, 3)
     stopped(bench)
     changed = bench.write("001.txt", "Another text altogether.")

@@ -323,7 +323,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch, at: int) -> Iterator[list[str]]:
 def test_wherever_the_disk_refuses_the_old_snapshot_answers_and_the_error_says_so(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.seen._SETTLED_NS", -(10**12))  # so that it has something to save
+    monkeypatch.setattr("ingest.seen.SETTLED_NS", -(10**12))  # so that it has something to save
     fill(bench)
     first = bench.store.require_current()
     with refusing(monkeypatch, at=10**6) as calls:

@@ -98,7 +98,10 @@ def test_absorbing_leaves_out_what_was_removed_and_nothing_else(
     vectors = unit_rows(len(ids), 8, seed=1)
     gathered = VectorIndex(8)
     for part in (slice(0, cut), slice(cut, None)):
-        gathered.absorb(index_of(everything[part], vectors[part]), np.array(sorted(gone), np.int64))
+        index = index_of(everything[part], vectors[part])
+        if data.draw(st.booleans()):
+            index = VectorIndex.read(saved(index))
+        gathered.absorb(index, np.array(sorted(gone), np.int64))
 
     keep = np.array([one not in gone for one in everything.tolist()], bool)
     assert sorted(gathered.ids.tolist()) == everything[keep].tolist()
@@ -106,6 +109,17 @@ def test_absorbing_leaves_out_what_was_removed_and_nothing_else(
     expected = best(everything[keep], gathered.vectors_of(everything[keep]), query, 5)
     assert gathered.search(query, 5)[0].tolist() == expected.tolist()
     np.testing.assert_array_equal(gathered.holds(everything), keep)
+
+
+def test_rows_can_join_those_of_a_file() -> None:
+    """FAISS ends the process that changes an index over bytes of somebody else."""
+    vectors = unit_rows(3, 8, seed=1)
+    index = VectorIndex.read(saved(index_of(np.array([1, 2], np.int64), vectors[:2])))
+
+    index.add(np.array([3], np.int64), vectors[2:])
+
+    assert index.ids.tolist() == [1, 2, 3]
+    assert VectorIndex.read(saved(index)).search(vectors[2], 1)[0].tolist() == [3]
 
 
 def test_vectors_come_back_under_their_ids_in_the_order_asked_for() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import platform
 import shutil
 import subprocess
@@ -22,11 +21,13 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from corpus.embedding import verify
 from corpus.encoders.compiling import GRAPH, RECIPE, RECORD
 from corpus.encoders.graph import Graph, Record
 from corpus.errors import CompilationFailed, StoreBusy, StoreNotWritable
 from corpus.files import FileRecord, read_checked
 from corpus.fingerprint import Fingerprint
+from corpus.hashes import user_cache
 from corpus.lock import exclusive
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ def compiled(model: Path, space: Fingerprint, cache: Path | None = None) -> Grap
     :param model: the folder with its files.
     :param cache: the folder for compiled models; None for that of the user.
     :raises CompilationFailed: when it cannot be made, kept or loaded, with the reason.
+    :raises ModelUnavailable: when the model's files are not those of the space; they are looked
+        at when it is to be made.
     """
     home = (cache or cache_folder()) / _key(space)
     try:
@@ -58,9 +61,8 @@ def compiled(model: Path, space: Fingerprint, cache: Path | None = None) -> Grap
 
 
 def cache_folder() -> Path:
-    """Where compiled models are kept: as the XDG base directory specification says."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "rag" / "encoders"
+    """Where compiled models are kept."""
+    return user_cache() / "encoders"
 
 
 def _key(space: Fingerprint) -> str:
@@ -96,6 +98,7 @@ def _made(model: Path, space: Fingerprint, home: Path) -> Graph:
     with exclusive(home.parent / "LOCK", patience_s=_PATIENCE_S):
         graph = _kept(home)  # by another process meanwhile
         if graph is None:
+            verify(model, space)
             with _aside(home) as into:
                 _compile(model, space.max_tokens, into)
                 graph = _kept(into)

@@ -14,13 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from corpus.embedding import ModelTokens, identify, model_folder, pools_by_mean
+from corpus.embedding import ModelTokens, identify, model_folder, pools_by_mean, verify
 from corpus.errors import ModelUnavailable
 from corpus.settings import EmbeddingSettings
 from corpus.types import ChunkVectors, Vectors
-from corpus.windows import pool
 
 
 class SentenceTransformerEncoder:
@@ -48,6 +45,8 @@ class SentenceTransformerEncoder:
 
         :raises ValueError: when a text is longer than the model takes.
         """
+        import numpy as np
+
         if not texts:
             return np.empty((0, self.fingerprint.dim), np.float32)
         return self._encode(*self._fitting(texts))
@@ -82,6 +81,8 @@ class SentenceTransformerEncoder:
         return vector
 
     def _encode(self, texts: list[str], batch_size: int) -> Vectors:
+        import numpy as np
+
         with self._turn:
             raw = self._model.encode(texts, batch_size=batch_size, show_progress_bar=False)
         vectors: Vectors = raw.astype(np.float32)
@@ -90,11 +91,17 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _model(self) -> Any:
-        return load_model(model_folder(self._settings.model), self._threads, dtype=_dtype())
+        folder = model_folder(self._settings.model)
+        verify(folder, self.fingerprint)
+        return load_model(folder, self._threads, dtype=_dtype())
 
 
 def _with_windows(found: dict[str, Any]) -> ChunkVectors:
     """The unit vector of a text, and below it those of its windows."""
+    import numpy as np
+
+    from corpus.windows import pool
+
     whole = found["sentence_embedding"].float().cpu().numpy()
     read = found["attention_mask"].bool().cpu().numpy()
     outputs = found["token_embeddings"].float().cpu().numpy()[read]

@@ -12,14 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from corpus import disk, lease, lock, recovery
-from corpus.embedding import identify
+from corpus.embedding import identify, model_folder, verify
 from corpus.encoders.cache import cache_folder
 from corpus.encoders.compiling import GRAPH, RECORD
 from corpus.encoders.graph import Record
 from corpus.errors import CorpusError, RagError, StoreBusy
 from corpus.files import FileRecord, read_checked
 from corpus.runs import Outcome, RunLog
-from corpus.settings import Settings
+from corpus.settings import EmbeddingSettings, Settings
 from corpus.store import LOCK, QUARANTINE, Store
 from corpus.verifying import Verifier, told
 
@@ -53,7 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     store = Store(settings.store)
     yield _python()
     yield _libraries()
-    yield _told("embedding model", lambda: str(identify(settings.embedding)))
+    yield _told("embedding model", lambda: _verified(settings.embedding))
     yield _compiled(settings)
     yield _place(store, settings)
     yield _space(store, settings)
@@ -63,6 +63,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _quarantine(store)
     yield _writer(store)
     yield _runs(store)
+
+
+def _verified(settings: EmbeddingSettings) -> str:
+    space = identify(settings)
+    verify(model_folder(settings.model), space)
+    return str(space)
 
 
 def _python() -> Finding:

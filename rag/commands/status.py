@@ -24,9 +24,9 @@ def command(session: Session) -> None:
         rag status --json
     """
     from corpus import roots
+    from corpus.manifest import read_manifest
     from corpus.recovery import answering
     from corpus.runs import RunLog
-    from corpus.snapshot import read_manifest
 
     store = session.store()
     answers = answering(store)
