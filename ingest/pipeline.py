@@ -7,7 +7,7 @@ or decide which roots there are; that is ``ingest.runner``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -31,11 +31,11 @@ from ingest.metadata import PathMetadata
 from ingest.naming import Names, record_prefixes, source_ids
 from ingest.outlook import Work
 from ingest.plan import Plan
-from ingest.prepared import Outcome
 from ingest.preparing import Cutting, Preparer
 from ingest.progress import Progress
 from ingest.report import Report, tally
 from ingest.seen import Seen
+from ingest.settling import Settling
 from ingest.shelf import Shelf
 from ingest.sources import Listing, Source, walk
 from ingest.vectorising import Watched
@@ -147,14 +147,15 @@ class Run:
         for source in plan.to_read:
             place = (source.root, source.path)
             rows.append(_expected(source, plan.names, before.get(place), blocked.get(place, "")))
-        report = self._report(plan, [*_settled(plan), *rows], changes=None)
+        report = self._report(plan, [*self._settling(plan).unread(), *rows], changes=None)
         return replace(report, plan=outlook.intent_of(plan, blocked))
 
     def has_work(self, plan: Plan) -> bool:
         """Whether carrying the plan out may change the corpus."""
         if self.anew or not plan.is_empty:
             return True
-        return ledger.ordered([*_settled(plan), *plan.elsewhere]) != self._ledger
+        rows = self._settling(plan).unread()
+        return ledger.ordered([*rows, *plan.elsewhere]) != self._ledger
 
     def work(self, plan: Plan) -> Work:
         """How much the plan asks for."""
@@ -180,7 +181,7 @@ class Run:
         ):
             for row in (*plan.removed, *(old for old, _ in plan.renamed)):
                 changes.remove(row.source)
-            rows = [*_settled(plan), *self._take_in(plan, changes, shelf)]
+            rows = self._take_in(plan, changes, shelf)
             self._guard(_going(plan, rows, self._ledger))
             if self.anew or ledger.ordered([*rows, *plan.elsewhere]) != self._ledger:
                 self._progress.stage("publishing", None)
@@ -259,21 +260,22 @@ class Run:
         self._seen.note(source, content.sha256, content.read_at_ns)
         return content.sha256
 
-    def _take_in(self, plan: Plan, changes: Changes, shelf: Shelf) -> Iterator[LedgerRow]:
+    def _take_in(self, plan: Plan, changes: Changes, shelf: Shelf) -> list[LedgerRow]:
         """Read what is new or changed, and give each source its row."""
         target = self._settings.chunking.target_tokens
         owners = self._owners(plan, changes)
         paths = PathMetadata(self._settings.ingest.path_metadata)
         cutting = Cutting(self._encoder.tokens, target, paths)
         preparer = Preparer(plan.names, owners, cutting, self._seen, shelf)
-        before = {(row.root, row.path): row for row in self._ledger}
+        settling, rows = self._settling(plan), []
         self._progress.stage("taking in", len(plan.to_read))
-        for source in plan.to_read:
+        for source in settling.in_turn():
             outcome = preparer.prepare(source)
             self._bytes_read = preparer.bytes_read
-            yield self._settle(outcome, before.get((source.root, source.path)), changes)
+            rows.append(settling.settle(outcome, changes))
             self._progress.step(source.path)
         shelf.flush()
+        return [*rows, *settling.unread()]
 
     def _owners(self, plan: Plan, changes: Changes) -> Mapping[str, str]:
         """The documents that stay; asked for only where records could take their ids."""
@@ -284,16 +286,8 @@ class Run:
         going |= {old.source for old, _ in plan.renamed}
         return {one: source for one, source in changes.owners().items() if source not in going}
 
-    def _settle(self, outcome: Outcome, before: LedgerRow | None, changes: Changes) -> LedgerRow:
-        """Hand on the documents of a source; one that broke keeps its last good version."""
-        row = outcome.row
-        if row.status is Status.FAILED and before is not None and before.documents:
-            return replace(before, stale=True, reason=row.reason)  # under the name it had
-        if before is not None and before.source != row.source:
-            changes.remove(before.source)
-        if row.documents or (before is not None and before.documents):
-            changes.replace(row.source, outcome.documents)
-        return row
+    def _settling(self, plan: Plan) -> Settling:
+        return Settling(plan, self._ledger, self._roots)
 
     def _effort(self) -> Effort:
         watched = self._encoder
@@ -328,12 +322,6 @@ def _followed(store: Store, *, looks_only: bool) -> tuple[Manifest | None, list[
         return None, []
     current = store.current_id()
     return read(current) if current else (None, [])
-
-
-def _settled(plan: Plan) -> list[LedgerRow]:
-    """The rows of sources that need not be read, with the ids of this run."""
-    left_out = (replace(row, source=plan.names.ids[row.root, row.path]) for row in plan.left_out)
-    return [*plan.unchanged, *plan.stale, *left_out]
 
 
 def _expected(source: Source, names: Names, before: LedgerRow | None, obstacle: str) -> LedgerRow:

@@ -129,6 +129,32 @@ def test_a_copy_in_an_earlier_root_takes_the_name_and_the_other_keeps_its_docume
     assert set(found(bench, "leave")) == {"c.txt", "other/c.txt"}
 
 
+def test_a_file_whose_name_a_broken_one_still_has_is_put_off_until_that_can_be_read(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    bench.write("a.txt", "Something about parsnips.")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "c.txt").write_text("Everyone gets 27 days of leave.")
+    bench.ingest()
+    bench.ingest(other)
+
+    bench.write("c.txt", "Turnips are planted in spring.")
+    (other / "c.txt").write_bytes(b"\0\1\2" * 50)
+    for _ in "ab":
+        report = bench.ingest(bench.folder, other)
+        assert len(report.failed) == 2
+        assert any("put off" in one.reason for one in report.failed)
+        assert found(bench, "leave") == ["c.txt"]
+
+    (other / "c.txt").write_text("Everyone gets 30 days of leave.")
+    report = bench.ingest(bench.folder, other)
+
+    assert report.failed == ()
+    assert found(bench, "turnips") == ["c.txt"]
+    assert found(bench, "leave") == ["other/c.txt"]
+
+
 def test_a_file_of_records_keeps_its_documents_when_it_is_renamed(bench: Workbench) -> None:
     record = '{"id": "leave", "text": "Everyone gets 27 days of leave."}'
     path = bench.write("old.jsonl", record)

@@ -88,25 +88,53 @@ def contents(name: str, numbers: list[int]) -> tuple[bytes, tuple[str, ...]]:
 
 
 def after(
-    before: State, found: Mapping[Place, File], walked: Iterable[int], known: Iterable[int]
+    before: State, found: Mapping[Place, File], walked: Iterable[int], known: Mapping[int, str]
 ) -> State:
     """What the corpus must say once these roots were looked at: the specification.
 
-    What is of a root that is not known any more goes: one may have gone back to it.
+    What is of a root that is not known any more goes: one may have gone back to it. A file that
+    cannot be read keeps what it held, under the name that it had; another one of that name is
+    put off until it can.
+
+    :param known: the folder of each root's key.
     """
     walked = set(walked)
-    kept = set(known) - walked
-    state = {place: held for place, held in before.items() if place[0] in kept}
-    for place, file in found.items():
-        if place[0] in walked:
-            held = before.get(place)
-            if not file.trouble:
-                state[place] = Held(file.texts, "indexed" if file.texts else "empty")
-            elif held is not None and held.texts:
-                state[place] = Held(held.texts, "indexed", stale=True)
-            else:
-                state[place] = Held((), "failed")
+    state = {
+        place: held
+        for place, held in before.items()
+        if place[0] in known and place[0] not in walked
+    }
+    found = {place: file for place, file in sorted(found.items()) if place[0] in walked}
+    names = named(found, {held.name for held in state.values()}, known)
+    reserved = set[str]()
+    for place, file in sorted(found.items(), reverse=True):  # names are taken from later roots
+        held, name = before.get(place), names[place]
+        if file.trouble or name in reserved:
+            if held is not None and held.texts:
+                reserved |= {held.name} - {name}
+                state[place] = Held(held.name, held.texts, "indexed", stale=True)
+                continue
+            if name in reserved:
+                name = free(place, {*names.values(), *reserved}, known)
+            state[place] = Held(name, (), "failed")
+        else:
+            state[place] = Held(name, file.texts, "indexed" if file.texts else "empty")
     return state
+
+
+def named(places: Iterable[Place], taken: set[str], known: Mapping[int, str]) -> dict[Place, str]:
+    """The names of sources, those of earlier roots first."""
+    names: dict[Place, str] = {}
+    for place in sorted(places):
+        names[place] = free(place, {*taken, *names.values()}, known)
+    return names
+
+
+def free(place: Place, taken: set[str], known: Mapping[int, str]) -> str:
+    """A name for a file that nothing has: its path, or that below the name of its folder."""
+    key, path = place
+    longer = f"{known[key]}/{path}"
+    return next(one for one in (path, longer, f"{known[key]}-{key}/{path}") if one not in taken)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -149,6 +177,11 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(folder=folders, name=names)
     def write_junk(self, folder: str, name: str) -> None:
         self._put(folder, name, JUNK, File((), is_junk=True))
+
+    @rule(name=names, numbers=speeches)
+    def take_the_name_of_a_file_that_breaks(self, name: str, numbers: list[int]) -> None:
+        self.write(FOLDERS[0], name, numbers)
+        self.write_junk(FOLDERS[1], name)
 
     @precondition(lambda self: self.files)
     @rule(data=st.data(), into=folders, copied=st.booleans())
@@ -359,7 +392,8 @@ class StoreMachine(RuleBasedStateMachine):
             for (folder, name), file in self.files.items()
             if folder in known
         }
-        return after(self._state, found, {known[folder] for folder in walked}, known.values())
+        folders = {key: folder for folder, key in known.items()}
+        return after(self._state, found, {known[folder] for folder in walked}, folders)
 
     def _content(self) -> str:
         """All that the id of a snapshot may depend on, after a refresh."""

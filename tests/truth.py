@@ -29,6 +29,7 @@ MANY = 1000
 class Held:
     """What a snapshot holds of one file."""
 
+    name: str  # of the source
     texts: tuple[str, ...]  # of its documents, ordered by their ids
     status: str
     stale: bool = False
@@ -53,10 +54,11 @@ def said_by(snapshot: Snapshot) -> dict[Place, Held]:
             chunks += 1
     said = {
         (row.root, row.path): Held(
-            tuple(by_source.pop(row.source, ())), row.status.value, row.stale
+            row.source, tuple(by_source.pop(row.source, ())), row.status.value, row.stale
         )
         for row in snapshot.ledger
     }
+    assert len({one.name for one in said.values()}) == len(said), "two sources of one name"
     assert not by_source, f"documents of no file: {by_source}"
     assert chunks == snapshot.counts["chunks"]
     assert snapshot.counts["documents"] == sum(len(one.texts) for one in said.values())
