@@ -21,6 +21,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from corpus.languages import language_of
 from corpus.scripts import RUN, WORD
@@ -39,6 +40,8 @@ _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _LONGEST = 80
 """Characters of a term: longer ones are data, not words."""
 
+_CACHED_PIECES = 1 << 15  # some 10 MB
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -55,14 +58,11 @@ def analyse(text: str, language: str) -> Terms:
     """
     words, identifiers = list[str](), list[str]()
     for piece in unicodedata.normalize("NFKC", text).split():
-        found = WORD.findall(piece)
-        words += _pairs(piece)
-        words += _stems(found, language)
-        if len(found) > 1 and (whole := _whole(piece)):
+        known = _known_terms if len(piece) <= _LONGEST else _terms
+        found, whole = known(piece, language)
+        words += found
+        if whole:
             identifiers.append(whole)
-        for one in found:
-            if _MIXED_CASE.search(one) and len(one) <= _LONGEST:
-                words += _stems(_PART.findall(one), language)
     return Terms(words, identifiers)
 
 
@@ -75,6 +75,20 @@ def analyse_question(text: str, languages: Iterable[str]) -> Terms:
         words |= dict.fromkeys(found.words)
         identifiers |= dict.fromkeys(found.identifiers)
     return Terms(list(words), list(identifiers))
+
+
+def _terms(piece: str, language: str) -> tuple[tuple[str, ...], str | None]:
+    """The words of what stands between two spaces, and the whole where that is an identifier."""
+    found = WORD.findall(piece)
+    words = [*_pairs(piece), *_stems(found, language)]
+    for one in found:
+        if _MIXED_CASE.search(one) and len(one) <= _LONGEST:
+            words += _stems(_PART.findall(one), language)
+    return tuple(words), _whole(piece) if len(found) > 1 else None
+
+
+_known_terms = lru_cache(_CACHED_PIECES)(_terms)
+"""Most of a text is pieces that stood there before."""
 
 
 def _stems(words: Iterable[str], language: str) -> Iterator[str]:

@@ -130,6 +130,11 @@ class IngestSettings(Section):
         description="Space that a run leaves free on the disk of the store; one that might not is "
         "refused before it writes. Megabytes; unset: 256, or 5 % of the disk where that is less.",
     )
+    workers: Annotated[Annotated[int, Field(ge=0, le=64)] | None, Unset] = Field(
+        None,
+        description="Processes that read and parse files beside the one that embeds and writes; 0: "
+        "none. A run that reads little starts none. Unset: one for every second core.",
+    )
     allow_network_store: bool = Field(
         False,
         description="Write a store on a network file system (NFS, SMB, FUSE, 9p and the like) "

@@ -16,7 +16,7 @@ from corpus.embedding import ChunkEncoder
 from corpus.store import Store
 from corpus.types import LedgerRow
 from ingest.journal import Journal
-from ingest.preparing import Prepared
+from ingest.prepared import Prepared
 from ingest.vectorising import Vectoriser
 
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ class Changes:
                 self._work.build.remove(entry.document.id)
                 self._work.vectoriser.add(prepared)
 
+    def flush(self) -> None:
+        """Embed what still waits."""
+        if self._is_open:
+            self._work.vectoriser.flush()
+
     def owners(self) -> dict[str, str]:
         """The source of every document of the parent."""
         return self._work.parent.owners() if self._work.parent else {}
@@ -92,6 +97,11 @@ class Changes:
     def embedded_chunks(self) -> int:
         """Chunks that went to the model."""
         return self._work.vectoriser.embedded_chunks if self._is_open else 0
+
+    @property
+    def embedded_tokens(self) -> int:
+        """Tokens of those, special tokens included."""
+        return self._work.vectoriser.embedded_tokens if self._is_open else 0
 
     @property
     def reused_chunks(self) -> int:
@@ -114,6 +124,7 @@ class Changes:
         journal = self._stack.enter_context(Journal(self._store.path, fingerprint))
         build = self._stack.enter_context(Build(self._store, parent, fingerprint, self._settings))
         vectoriser = Vectoriser(self._encoder, parent, journal, build.add)
+        self._stack.callback(vectoriser.close)
         return _Work(journal, build, vectoriser, parent)
 
     def _before(self, source: str) -> Mapping[str, str]:

@@ -27,11 +27,12 @@ from corpus.types import LedgerRow, Status
 from ingest import chunker, journal, outlook, readers, reading, sidecar
 from ingest import plan as planning
 from ingest.changes import Changes
+from ingest.making import Cutting
 from ingest.metadata import PathMetadata
 from ingest.naming import Names, record_prefixes, source_ids
 from ingest.outlook import Work
 from ingest.plan import Plan
-from ingest.preparing import Cutting, Preparer
+from ingest.preparing import Preparer
 from ingest.progress import Progress
 from ingest.report import Report, tally
 from ingest.seen import Seen
@@ -39,6 +40,7 @@ from ingest.settling import Settling
 from ingest.shelf import Shelf
 from ingest.sources import Listing, Source, walk
 from ingest.vectorising import Watched
+from ingest.workers import maker_for
 
 RECORDS = "jsonl"
 """The format whose files hold many documents each."""
@@ -269,12 +271,14 @@ class Run:
         preparer = Preparer(plan.names, owners, cutting, self._seen, shelf)
         settling, rows = self._settling(plan), []
         self._progress.stage("taking in", len(plan.to_read))
-        for source in settling.in_turn():
-            outcome = preparer.prepare(source)
-            self._bytes_read = preparer.bytes_read
-            rows.append(settling.settle(outcome, changes))
-            self._progress.step(source.path)
+        with maker_for(plan.to_read, cutting, self._settings.ingest.workers) as maker:
+            for outcome in preparer.outcomes(settling.in_turn(), maker):
+                self._bytes_read = preparer.bytes_read
+                rows.append(settling.settle(outcome, changes))
+                self._progress.step(outcome.row.path)
+                self._progress.embedded(changes.embedded_chunks, changes.embedded_tokens)
         shelf.flush()
+        changes.flush()
         return [*rows, *settling.unread()]
 
     def _owners(self, plan: Plan, changes: Changes) -> Mapping[str, str]:

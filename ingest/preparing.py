@@ -1,41 +1,42 @@
-"""From a source to documents that are ready to be embedded: read, parsed, named, cut."""
+"""Sources to outcomes, in their order: what the run knows meets what each source is made into.
+
+A source that a killed run had prepared is taken from the shelf; every other one is a
+:class:`ingest.making.Task`, and what it came to is given its ids, counted and put on the shelf.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from corpus.embedding import Tokens
-from corpus.errors import UnreadableSource
-from corpus.identity import chunk_id, document_digest, source_digest, text_key
-from corpus.texts import Entry
-from corpus.types import Chunk, Document, LedgerRow, Status
-from ingest import chunker, reading, sidecar
-from ingest.metadata import PathMetadata, completed
+from corpus.identity import source_digest
+from corpus.types import Document, LedgerRow, Status
+from ingest import sidecar
+from ingest.making import Cutting, Made, Maker, Task, make
 from ingest.naming import Names
-from ingest.parsed import Parsed, Reading
 from ingest.prepared import Outcome, Prepared
-from ingest.readers import reader_for
 from ingest.seen import Seen
 from ingest.shelf import Shelf, Shelved
 from ingest.sidecar import Sidecar
 from ingest.sources import Source
 
-__all__ = ["Cutting", "Outcome", "Prepared", "Preparer"]
-
 
 @dataclass(frozen=True, slots=True)
-class Cutting:
-    """How documents are made: cut (:func:`ingest.chunker.chunk`), and what their paths say."""
+class _Asked:
+    """A source on its way."""
 
-    tokens: Tokens
-    target: int
-    paths: PathMetadata = field(default_factory=PathMetadata)
+    task: Task
+    names: tuple[str, ...]  # see _names_of
+    shelved: Shelved | None
+
+    @property
+    def is_on_the_shelf(self) -> bool:
+        return self.shelved is not None and self.shelved.is_of(self.task.source)
 
 
 class Preparer:
-    """Prepares sources one after another.
+    """Prepares the sources of a run.
 
     :param owners: the source of each document that stays, whose ids no record may take.
     :param shelf: what a run that was killed had prepared; what this one prepares goes there.
@@ -53,32 +54,63 @@ class Preparer:
         self._owners = {**owners, **{name: name for name in names.ids.values()}}
         self._cutting = cutting
         self._seen, self._shelf = seen, shelf
-        self.bytes_read = 0  # of sources that were parsed and cut here
+        self.bytes_read = 0  # of sources that were parsed and cut
 
-    def prepare(self, source: Source) -> Outcome:
-        """Take in one source. Whatever is wrong with it becomes its row."""
+    def outcomes(self, sources: Iterable[Source], maker: Maker) -> Iterator[Outcome]:
+        """Take in sources, in their order. Whatever is wrong with one becomes its row."""
+        asked: deque[_Asked] = deque()
+
+        def tasks() -> Iterator[Task | None]:
+            for source in sources:
+                one = self._asked(source)
+                asked.append(one)
+                yield None if one.is_on_the_shelf else one.task
+
+        for made in maker.each(tasks()):
+            yield self._outcome(asked.popleft(), made)
+
+    def _asked(self, source: Source) -> _Asked:
         beside = self._beside(source)
         names = self._names_of(source, beside)
         shelved = self._shelf.find(source, names)
-        if shelved is not None and shelved.is_of(source):
-            self._seen.note(source, shelved.sha256, shelved.read_at_ns)
-            if taken := self._take(shelved, shelved.sha256):
-                return taken
-        row = self._row(source)
-        try:
-            content = reading.read(source)
-            self._seen.note(source, content.sha256, content.read_at_ns)
-            if taken := self._take(shelved, content.sha256):
-                return taken
-            row = replace(row, sha256=_sha256(content.sha256, beside), size=len(content.data))
-            self.bytes_read += len(content.data)
-            found = reader_for(source.format)(content.data)
-        except UnreadableSource as error:
-            return Outcome(replace(row, reason=str(error)), ())
-        outcome, clashes = self._prepared(source, row, self._completed(source, found, beside))
+        known = shelved.sha256 if shelved else ""
+        return _Asked(Task(source, self._row(source), beside, known), names, shelved)
+
+    def _outcome(self, asked: _Asked, made: Made | None) -> Outcome:
+        read = asked.shelved if made is None else made.content
+        if read is not None:
+            self._seen.note(asked.task.source, read.sha256, read.read_at_ns)
+        if made is not None and not made.is_known:
+            return self._settled(asked, made)
+        if taken := self._taken(asked.shelved):
+            return taken
+        again = replace(asked, task=replace(asked.task, known=""), shelved=None)
+        return self._outcome(again, make(again.task, self._cutting))
+
+    def _taken(self, shelved: Shelved | None) -> Outcome | None:
+        """What the shelf has of a source; None where an id of it is taken now."""
+        outcome = self._shelf.take(shelved) if shelved else None
+        if outcome and all(self._claim(one.entry.document) for one in outcome.documents):
+            return outcome
+        return None
+
+    def _settled(self, asked: _Asked, made: Made) -> Outcome:
+        """What a source came to, less the records whose ids are taken."""
+        if not made.is_parsed or made.content is None:
+            return Outcome(made.row, ())
+        self.bytes_read += made.row.size
+        claims = [(one, self._claim(one.entry.document)) for one in made.documents]
+        prepared = tuple(one for one, is_ours in claims if is_ours)
+        clashes = [one.entry.document.id for one, is_ours in claims if not is_ours]
+        row = _counted(made.row, prepared, clashes)
+        outcome = Outcome(row, prepared if row.documents else ())
         if not clashes:  # whose ids are taken may be another question in the next run
-            self._shelf.put(source, names, content, outcome)
+            self._shelf.put(asked.task.source, asked.names, made.content, outcome)
         return outcome
+
+    def _claim(self, document: Document) -> bool:
+        """Whether an id is free, or this source's own; it is the source's from now on."""
+        return self._owners.setdefault(document.id, document.source) == document.source
 
     def _beside(self, source: Source) -> Sidecar | None:
         """What the sidecar of a source says, if it has one."""
@@ -87,14 +119,7 @@ class Preparer:
         beside = sidecar.read(source.sidecar)
         if beside.content is not None:
             self._seen.note(source.sidecar, beside.state, beside.content.read_at_ns)
-        return beside
-
-    def _completed(self, source: Source, found: Reading, beside: Sidecar | None) -> Reading:
-        """What was read, with what its path and its sidecar say."""
-        path, said = self._cutting.paths.of(source.path), beside.metadata if beside else {}
-        documents = tuple(completed(parsed, path, said) for parsed in found.documents)
-        remarks = (*found.remarks, *((beside.remark,) if beside and beside.remark else ()))
-        return replace(found, documents=documents, remarks=remarks)
+        return replace(beside, content=None)
 
     def _names_of(self, source: Source, beside: Sidecar | None) -> tuple[str, ...]:
         """What a source comes to besides its content: its ids, and what its sidecar says."""
@@ -114,73 +139,8 @@ class Preparer:
             prefix=self._names.prefixes.get(name, ""),
         )
 
-    def _take(self, shelved: Shelved | None, sha256: str) -> Outcome | None:
-        """What the shelf has of this content; None where an id of it is taken now."""
-        if shelved is None or shelved.sha256 != sha256:
-            return None
-        outcome = self._shelf.take(shelved)
-        if outcome and all(self._claim(one.entry.document) for one in outcome.documents):
-            return outcome
-        return None
 
-    def _prepared(
-        self, source: Source, row: LedgerRow, found: Reading
-    ) -> tuple[Outcome, list[str]]:
-        """What the source comes to, and ids of records that were left out."""
-        row = replace(row, encoding=found.encoding, reason="; ".join(found.remarks))
-        named = [(self._named(parsed, source, row.source), parsed) for parsed in found.documents]
-        clashes = [one.id for one, _ in named if not self._claim(one)]
-        prepared = [self._cut(one, parsed) for one, parsed in named if one.id not in clashes]
-        counted = _counted(row, prepared, clashes)
-        return Outcome(counted, tuple(prepared) if counted.documents else ()), clashes
-
-    def _claim(self, document: Document) -> bool:
-        """Whether an id is free, or this source's own; it is the source's from now on."""
-        return self._owners.setdefault(document.id, document.source) == document.source
-
-    def _named(self, parsed: Parsed, source: Source, source_id: str) -> Document:
-        if parsed.record_id is None:
-            document_id, fallback = source_id, PurePosixPath(source.path).stem
-        else:
-            document_id = self._names.prefixes[source_id] + parsed.record_id
-            fallback = parsed.record_id
-        return Document(
-            id=document_id,
-            source=source_id,
-            title=parsed.title or fallback,
-            text=parsed.text,
-            format=source.format,
-            metadata=parsed.metadata,
-        )
-
-    def _cut(self, document: Document, parsed: Parsed) -> Prepared:
-        digest = document_digest(document)
-        drafts = chunker.chunk(parsed, self._cutting.tokens, self._cutting.target)
-        chunks = tuple(
-            Chunk(
-                id=chunk_id(digest, draft.start, draft.end),
-                document_id=document.id,
-                title=document.title,
-                format=document.format,
-                start=draft.start,
-                end=draft.end,
-                text=document.text[draft.start : draft.end],
-                headings=draft.headings,
-                page=draft.page,
-                tokens=draft.tokens,
-            )
-            for draft in drafts
-        )
-        texts = tuple(draft.embedded for draft in drafts)
-        return Prepared(Entry(document, digest, chunks, tuple(map(text_key, texts))), texts)
-
-
-def _sha256(sha256: str, beside: Sidecar | None) -> str:
-    """What tells the source from another: see :meth:`ingest.pipeline.Run.plan`."""
-    return sidecar.together(sha256, beside.state) if beside else sha256
-
-
-def _counted(row: LedgerRow, prepared: list[Prepared], clashes: list[str]) -> LedgerRow:
+def _counted(row: LedgerRow, prepared: Sequence[Prepared], clashes: list[str]) -> LedgerRow:
     """Complete the row of a source that was read."""
     reasons = [row.reason] if row.reason else []
     if clashes:

@@ -14,6 +14,9 @@ class Progress(Protocol):
     def step(self, detail: str, amount: int = 1) -> None:
         """So many more steps are done; ``detail`` names what is in hand."""
 
+    def embedded(self, chunks: int, tokens: int) -> None:
+        """So many chunks are embedded by now, and so many tokens."""
+
 
 class Silent:
     """Says nothing."""
@@ -22,4 +25,7 @@ class Silent:
         """Ignore."""
 
     def step(self, detail: str, amount: int = 1) -> None:
+        """Ignore."""
+
+    def embedded(self, chunks: int, tokens: int) -> None:
         """Ignore."""

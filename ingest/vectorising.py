@@ -3,15 +3,23 @@
 A vector is looked for among the texts of this run, then in the journal of a killed run,
 then in the current snapshot; only what is in none of them goes to the model. Documents are
 handed on in the order in which they came.
+
+The model computes in a thread of its own, while this one goes on preparing what comes next and
+writing what is done. At most :data:`_AHEAD` batches wait for it, so that memory stays what it is.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from corpus.embedding import ChunkEncoder
+from corpus.errors import StoreNotWritable
 from corpus.fingerprint import PROBES, check_probes, encode_probes
 from corpus.texts import Entry
 from corpus.types import ChunkVectors, Vectors
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from corpus.parent import Parent
 
 _BATCH = 256  # texts that are looked up and embedded together
+_AHEAD = 2  # batches that are with the model: one in hand, and the next
 
 Sink = Callable[[Entry, list[ChunkVectors]], None]
 
@@ -52,6 +61,21 @@ class Watched:
         return self._encoder.encode_query(text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Documents on their way through the model."""
+
+    documents: list[Prepared]
+    known: dict[str, ChunkVectors]
+    borrowed: set[str]  # keys of texts that are in a batch before it
+    missing: dict[str, int]  # tokens of each text that the model was given
+    made: Future[list[ChunkVectors]]
+
+    def vectors(self) -> dict[str, ChunkVectors]:
+        """What the model made, once it has."""
+        return dict(zip(self.missing, self.made.result(), strict=True))
+
+
 class Vectoriser:
     """Collects documents, and passes each on to ``sink`` with its vectors."""
 
@@ -62,8 +86,10 @@ class Vectoriser:
         self._journal, self._sink = journal, sink
         self._waiting: list[Prepared] = []
         self._waiting_texts = 0
+        self._begun: deque[_Batch] = deque()
+        self._model = ThreadPoolExecutor(1, "encoder")
         self._model_checked = False
-        self.embedded_chunks = 0
+        self.embedded_chunks = self.embedded_tokens = 0
         self.reused_chunks = 0
 
     def add(self, prepared: Prepared) -> None:
@@ -71,23 +97,18 @@ class Vectoriser:
         self._waiting.append(prepared)
         self._waiting_texts += len(prepared.texts)
         if self._waiting_texts >= _BATCH:
-            self.flush()
+            self._begin()
+            while len(self._begun) > _AHEAD:
+                self._finish()
+        while self._begun and self._begun[0].made.done():
+            self._finish()
 
     def flush(self) -> None:
         """Pass on every document that waits."""
-        waiting, self._waiting, self._waiting_texts = self._waiting, [], 0
-        texts = {
-            key: text
-            for prepared in waiting
-            for key, text in zip(prepared.entry.keys, prepared.texts, strict=True)
-        }
-        vectors = self._known(list(texts))
-        missing = {key: text for key, text in texts.items() if key not in vectors}
-        vectors.update(self._embed(missing))
-        self.embedded_chunks += len(missing)
-        self.reused_chunks += sum(len(prepared.texts) for prepared in waiting) - len(missing)
-        for prepared in waiting:
-            self._sink(prepared.entry, [vectors[key] for key in prepared.entry.keys])
+        if self._waiting:
+            self._begin()
+        while self._begun:
+            self._finish()
 
     def probes(self) -> str:
         """The probe vectors for the new snapshot's manifest."""
@@ -95,20 +116,57 @@ class Vectoriser:
             return self._parent.manifest.probes
         return encode_probes(self._encoder.encode_documents(list(PROBES)))
 
+    def close(self) -> None:
+        """Let the model finish what it has in hand, and keep that for the next run."""
+        self._model.shutdown(wait=True, cancel_futures=True)
+        for batch in self._begun:
+            if not batch.made.cancelled() and batch.made.exception() is None:
+                with suppress(StoreNotWritable):  # the run ends for a reason of its own
+                    self._journal.note(batch.vectors())
+
+    def _begin(self) -> None:
+        """Give the model what nobody has embedded before of the documents that wait."""
+        waiting, self._waiting, self._waiting_texts = self._waiting, [], 0
+        texts = {
+            key: (text, chunk.tokens)
+            for one in waiting
+            for key, text, chunk in zip(one.entry.keys, one.texts, one.entry.chunks, strict=True)
+        }
+        known = self._known(list(texts))
+        borrowed = {key for batch in self._begun for key in batch.missing} & texts.keys()
+        new = [key for key in texts if key not in known and key not in borrowed]
+        made = self._model.submit(self._embedded, [texts[key][0] for key in new])
+        missing = {key: texts[key][1] for key in new}
+        self._begun.append(_Batch(waiting, known, borrowed, missing, made))
+
+    def _finish(self) -> None:
+        """Wait for the first batch, keep its vectors, and pass its documents on."""
+        batch = self._begun[0]  # it stays there until its vectors are kept: see close()
+        made = batch.vectors()
+        if made:
+            self._journal.note(made)
+        self._begun.popleft()
+        for later in self._begun:
+            later.known.update({key: made[key] for key in later.borrowed & made.keys()})
+        self.embedded_chunks += len(made)
+        self.embedded_tokens += sum(batch.missing.values())
+        self.reused_chunks += sum(len(one.texts) for one in batch.documents) - len(made)
+        vectors = batch.known | made
+        for one in batch.documents:
+            self._sink(one.entry, [vectors[key] for key in one.entry.keys])
+
     def _known(self, keys: list[str]) -> dict[str, ChunkVectors]:
         known = self._parent.vectors_by_key(keys) if self._parent else {}
         if self._encoder.makes_windows:  # vectors from before there were any are made anew
             known = {key: vectors for key, vectors in known.items() if len(vectors) > 1}
         return known | self._journal.find([key for key in keys if key not in known])
 
-    def _embed(self, missing: dict[str, str]) -> dict[str, ChunkVectors]:
-        if not missing:
-            return {}
+    def _embedded(self, texts: list[str]) -> list[ChunkVectors]:
+        """What the model makes of texts. Runs in its thread."""
+        if not texts:
+            return []
         self._check_model()
-        vectors = self._encoder.encode_chunks(list(missing.values()))
-        made = dict(zip(missing, vectors, strict=True))
-        self._journal.note(made)
-        return made
+        return self._encoder.encode_chunks(texts)
 
     def _check_model(self) -> None:
         """Before the first text: the model must be the one that the parent was made with."""

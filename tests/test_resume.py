@@ -21,7 +21,7 @@ import pytest
 from corpus.runs import Outcome, RunLog
 from corpus.store import Store
 from corpus.types import Mode, Query
-from ingest import preparing, reading
+from ingest import making, reading
 from ingest.journal import NAME as JOURNAL
 from ingest.pipeline import Options
 from ingest.readers import reader_for
@@ -31,23 +31,24 @@ from tests.conftest import WordHashEncoder, Workbench, settings_for
 ROOT = Path(__file__).parent.parent
 KILLS = int(os.environ.get("RESUME_KILLS", "4"))
 FILES, SECTIONS = 60, 12
-IN_FLIGHT_TEXTS = 256 + SECTIONS  # that the encoder has, and what came last
+IN_FLIGHT_TEXTS = 2 * 256 + SECTIONS  # that the encoder has or is done with, and what came last
 IN_FLIGHT_FILES = 128 // SECTIONS + 2  # that are not on the shelf yet
 
 CHILD = """
 import json, os, sys, time
 from pathlib import Path
-from ingest import preparing, reading
+from ingest import making, reading, workers
 from ingest.journal import Journal
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.runner import Runner
 from ingest.shelf import Shelf
+from corpus.identity import text_key
 from corpus.store import Store
 from corpus.types import Mode, Query
 from tests.conftest import WordHashEncoder, settings_for
 
-folder, store, log = map(Path, sys.argv[1:])
+folder, store, log = map(Path, sys.argv[1:4])
 out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 def say(*words):
@@ -57,7 +58,7 @@ def after(cls, name, word):
     real = getattr(cls, name)
     def wrapped(self, *args):
         result = real(self, *args)
-        say(word)
+        say(word, *map(list, args))
         return result
     setattr(cls, name, wrapped)
 
@@ -70,21 +71,22 @@ def before(module, name, word, told):
 
 class Encoder(WordHashEncoder):
     def encode_documents(self, texts):
-        say("embed", texts)
+        say("embed", list(map(text_key, texts)))
         return super().encode_documents(texts)
 
-parsing = preparing.reader_for
+parsing = making.reader_for
 def reader_for(format):
     def read(data):
         say("parse", data.decode().splitlines()[0])
         time.sleep(0.003)
         return parsing(format)(data)
     return read
-preparing.reader_for = reader_for
+making.reader_for = reader_for
 before(reading, "read", "read", lambda source: source.path)
 after(Journal, "note", "noted")
 after(Shelf, "flush", "kept")
-settings = settings_for(store)
+workers.WORTH_BYTES = 0
+settings = settings_for(store, RAG_INGEST__WORKERS=sys.argv[4])
 print("ready", flush=True)
 report = Runner(Means(Store(store), settings, Encoder(), Silent())).ingest([folder], Options())
 say("done", report.snapshot, list(report.crashed))
@@ -115,14 +117,15 @@ class Story:
                 times.update(things)
                 waiting.update(things)
             elif event[0] == kept:
-                safe |= waiting
-                waiting.clear()
+                now = set(event[1]) if len(event) > 1 else set(waiting)
+                safe |= now
+                waiting -= now
         return times, wrong
 
 
-def start(folder: Path, store: Path, log: Path) -> subprocess.Popen[str]:
+def start(folder: Path, store: Path, log: Path, workers: int = 0) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), str(store), str(log)],
+        [sys.executable, "-c", CHILD, str(folder), str(store), str(log), str(workers)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -191,6 +194,25 @@ def test_what_a_killed_run_had_kept_is_not_made_again(
     assert not {name for name in left if name.startswith((JOURNAL, SHELF, "LEASE"))}
 
 
+def test_a_run_that_is_killed_with_its_workers_goes_on_where_it_was(
+    folder: Path, undisturbed: tuple[str, float], tmp_path: Path
+) -> None:
+    expected, seconds = undisturbed
+    draw = random.Random(KILLS)
+    story = Story(tmp_path / "log")
+    for _ in range(3):
+        with start(folder, tmp_path / "store", story.log, workers=2) as process:
+            time.sleep(draw.uniform(0, 2 * seconds))
+            process.kill()
+
+    with start(folder, tmp_path / "store", story.log, workers=1) as process:
+        assert process.wait() == 0
+
+    _, embedded_again = story.again("embed", "noted")
+    assert Store(tmp_path / "store").current_id() == expected
+    assert embedded_again == []
+
+
 # --- one process, stopped at a chosen place ----------------------------------------------------
 
 
@@ -223,7 +245,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
         return read
 
-    monkeypatch.setattr(preparing, "reader_for", counting)
+    monkeypatch.setattr(making, "reader_for", counting)
     return seen
 
 

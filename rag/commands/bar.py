@@ -6,11 +6,12 @@ from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rag.commands.pace import Pace
 from rag.console import printable
 
 
 class Bar:
-    """Draws a bar: files done, time left, the file in hand."""
+    """Draws a bar: files done, time left, what is embedded in a second, the file in hand."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -18,20 +19,29 @@ class Bar:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[pace]}"),
             TextColumn("{task.fields[detail]}"),
             console=Terminal(stderr=True),
             transient=True,
         )
-        self._task = self._progress.add_task("", total=None, detail="")
+        self._task = self._progress.add_task("", total=None, pace="", detail="")
+        self._pace = Pace()
 
     def stage(self, name: str, total: int | None) -> None:
         """A new stage begins."""
-        self._progress.reset(self._task, total=total, description=escape(name), detail="")
+        self._pace = Pace()
+        shown = escape(name)
+        self._progress.reset(self._task, total=total, description=shown, pace="", detail="")
 
     def step(self, detail: str, amount: int = 1) -> None:
         """So many more steps are done."""
         shown = escape(printable(detail))[-50:]
         self._progress.update(self._task, advance=amount, detail=shown)
+
+    def embedded(self, chunks: int, tokens: int) -> None:
+        """So many chunks are embedded by now, and so many tokens."""
+        self._pace.chunks, self._pace.tokens = chunks, tokens
+        self._progress.update(self._task, pace=self._pace.embedding())
 
     def __enter__(self) -> Bar:
         self._progress.start()

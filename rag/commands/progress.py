@@ -7,6 +7,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 
 from ingest.progress import Progress, Silent
+from rag.commands.pace import Pace
 from rag.console import Console
 
 _LINE_EVERY_S = 10.0
@@ -28,16 +29,20 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._name, self._total, self._done = "", 0, 0
+        self._name, self._pace = "", Pace()
         self._last = time.monotonic()
 
     def stage(self, name: str, total: int | None) -> None:
         """A new stage begins."""
-        self._name, self._total, self._done = name, total or 0, 0
+        self._name, self._pace = name, Pace(total)
 
     def step(self, detail: str, amount: int = 1) -> None:
         """So many more steps are done."""
-        self._done += amount
+        self._pace.done += amount
         if time.monotonic() - self._last > _LINE_EVERY_S:
             self._last = time.monotonic()
-            self._console.note(f"{self._name}: {self._done} of {self._total}")
+            self._console.note(f"{self._name}: {self._pace.told()}")
+
+    def embedded(self, chunks: int, tokens: int) -> None:
+        """So many chunks are embedded by now, and so many tokens."""
+        self._pace.chunks, self._pace.tokens = chunks, tokens
