@@ -7,7 +7,7 @@ TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 # The address of PyTorch's CPU builds, where pip's own index has none (PyTorch's installation page names it).
 TORCH_INDEX ?=
 
-.PHONY: help install dev run test test-vllm torture lint check bench bench-retrieval bench-vllm docs clean
+.PHONY: help install dev run test test-vllm torture lint check bench bench-retrieval bench-peers bench-limits bench-vllm docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be done
@@ -63,6 +63,13 @@ bench: dev  ## measure retrieval, answers, ingest, swaps and starts; results go 
 
 bench-retrieval: dev  ## measure search on every set, beside what it is made of: half an hour at first
 	$(BIN)/python -m bench.retrieval
+
+bench-peers: dev  ## measure this project beside LangChain, LlamaIndex, Haystack and txtai: half an hour, 9 GB at first
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m bench.peers
+
+bench-limits: dev  ## measure what the machine could do at most, and how costs grow up to a million chunks
+	$(BIN)/python -m bench.limits
+	$(BIN)/python -m bench.growth
 
 bench-vllm: dev .venv-vllm/installed  ## measure this service against vLLM itself
 	$(BIN)/python -m bench.overhead --vllm-bin .venv-vllm/bin/vllm

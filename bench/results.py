@@ -17,11 +17,9 @@ FOLDER = Path(__file__).parent / "results"
 
 def save(name: str, measured: dict[str, Any]) -> None:
     """Write what was measured, and print it as the last line."""
-    changed = _git("status", "--short", "--", "corpus", "ingest", "rag", "bench/*.py")
-    commit = _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     record = {
         "name": name,
-        "commit": commit,
+        "commit": commit(),
         "command": " ".join(["python", "-m", f"bench.{name}", *sys.argv[1:]]),
         "machine": {
             "processor": _processor(),
@@ -31,8 +29,14 @@ def save(name: str, measured: dict[str, Any]) -> None:
         "measured": datetime.now(UTC).isoformat("T", "seconds"),
         "results": measured,
     }
-    (FOLDER / f"{commit}-{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (FOLDER / f"{commit()}-{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record))
+
+
+def commit() -> str:
+    """The commit that is measured, and whether something was changed since."""
+    changed = _git("status", "--short", "--", "corpus", "ingest", "rag", "bench/*.py")
+    return _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

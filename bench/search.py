@@ -93,7 +93,7 @@ def _of_snapshot(vectors: Vectors, questions: Vectors) -> list[dict[str, Any]]:
         opened = round(time.perf_counter() - began, 2)
         found = []
         for mode in Mode:
-            row = _times(_searches(snapshot, mode, questions))
+            row = times(_searches(snapshot, mode, questions))
             found.append({"search": str(mode), **row, "opened_s": opened})
     return found
 
@@ -133,7 +133,7 @@ def _of_index(vectors: Vectors, questions: Vectors) -> list[dict[str, Any]]:
 def _compared(
     index: VectorIndex, questions: Vectors, lists: Shortlist | None, among: Selection | None
 ) -> dict[str, Any]:
-    row = _times([lambda v=v: index.search(v, 100, among, lists) for v in questions])  # type: ignore[misc]
+    row = times([lambda v=v: index.search(v, 100, among, lists) for v in questions])  # type: ignore[misc]
     if lists is not None:
         pairs = [
             (index.search(v, 100, among)[0], index.search(v, 100, among, lists)[0])
@@ -146,7 +146,8 @@ def _compared(
     return row
 
 
-def _times(searches: list[Callable[[], object]]) -> dict[str, Any]:
+def times(searches: list[Callable[[], object]]) -> dict[str, Any]:
+    """Median and 99th percentile of their processor time, after some to warm up."""
     for search in searches[:WARMING]:
         search()
     taken = []

@@ -57,8 +57,8 @@ def measure(scratch: Path) -> dict[str, Any]:
         env=_keep_all_snapshots(),
     )
     try:
-        url = _url_of(server)
-        threading.Thread(target=_drain, args=(server,), daemon=True).start()
+        url = url_of(server)
+        threading.Thread(target=drain, args=(server,), daemon=True).start()
         answers, seconds = _load(url, folder, store)
     finally:
         server.terminate()
@@ -143,7 +143,8 @@ def _keep_all_snapshots() -> dict[str, str]:
     return {**os.environ, "RAG_INGEST__KEEP_SNAPSHOTS": "100"}
 
 
-def _url_of(server: subprocess.Popen[str]) -> str:
+def url_of(server: subprocess.Popen[str]) -> str:
+    """Where a server listens, once it says so."""
     if server.stderr is None:
         raise RuntimeError("the server's messages are not read")
     for line in server.stderr:
@@ -152,7 +153,8 @@ def _url_of(server: subprocess.Popen[str]) -> str:
     raise RuntimeError("the server did not start")
 
 
-def _drain(server: subprocess.Popen[str]) -> None:
+def drain(server: subprocess.Popen[str]) -> None:
+    """Read what a server says to its end, so that it can go on saying it."""
     for _ in server.stderr or ():
         pass
 
