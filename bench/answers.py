@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import results, sets
-from corpus.encoders.transformer import SentenceTransformerEncoder
+from corpus.embedding import ChunkEncoder
+from corpus.encoders.documents import DocumentEncoder
 from corpus.settings import load
 from corpus.store import Store
 from rag.answerer import Answerer
@@ -45,7 +46,7 @@ class Counts:
 
 def main(names: Sequence[str]) -> None:
     """Measure each set and print one table."""
-    encoder = SentenceTransformerEncoder(load({}).embedding)
+    encoder = DocumentEncoder(load({}).embedding)
     measured = {name: summary(measure(name, encoder)) for name in names}
     columns = list(next(iter(measured.values())))
     rows = [
@@ -59,7 +60,7 @@ def main(names: Sequence[str]) -> None:
     results.save("answers", measured)
 
 
-def measure(name: str, encoder: SentenceTransformerEncoder) -> Counts:
+def measure(name: str, encoder: ChunkEncoder) -> Counts:
     """Ask every question of a set."""
     snapshot, settings = sets.open_store(name, encoder)
     live = LiveCorpus(Store(settings.store), encoder)

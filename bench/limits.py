@@ -26,8 +26,8 @@ import torch
 from bench import results, sets
 from bench.peers.protocol import CHUNK_TOKENS
 from corpus.embedding import model_folder
+from corpus.encoders.documents import DocumentEncoder
 from corpus.encoders.questions import QuestionEncoder
-from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.settings import load
 from corpus.vectors import VectorIndex
 
@@ -119,7 +119,7 @@ def bandwidth_gb_s() -> float:
 
 def documents(chunks: int, shape: Shape) -> Json:
     """Chunks as ingest embeds them: tokens and 1e9 operations a second, by wall and processor."""
-    encoder = SentenceTransformerEncoder(load({}).embedding)
+    encoder = DocumentEncoder(load({}).embedding)
     texts = _chunks(encoder, chunks)
     tokens = encoder.tokens.count(texts)
     encoder.encode_chunks(texts[:8])
@@ -175,7 +175,7 @@ def _shares(
     return found
 
 
-def _chunks(encoder: SentenceTransformerEncoder, count: int) -> list[str]:
+def _chunks(encoder: DocumentEncoder, count: int) -> list[str]:
     """Texts of about as many tokens as a chunk aims for, from real documents."""
     words = [
         word

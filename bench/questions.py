@@ -21,8 +21,8 @@ from statistics import median, quantiles
 from typing import Any
 
 from bench import results, sets
+from corpus.encoders.documents import DocumentEncoder
 from corpus.encoders.questions import QuestionEncoder
-from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.legibility import legibility
 from corpus.settings import load
 from corpus.snapshot import Snapshot
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    documents = SentenceTransformerEncoder(load({}).embedding)
+    documents = DocumentEncoder(load({}).embedding)
     measured = {name: measure(name, documents, args) for name in args.sets}
     rows = [
         [f"{name} ({of['chunks']} chunks)", part, *(f"{one[key]:.2f}" for key in _COLUMNS)]
@@ -73,9 +73,7 @@ def main() -> None:
 _COLUMNS = ("cpu_p50_ms", "cpu_p99_ms", "per_s_1", "per_s_2", "x2")
 
 
-def measure(
-    name: str, documents: SentenceTransformerEncoder, args: argparse.Namespace
-) -> dict[str, Any]:
+def measure(name: str, documents: DocumentEncoder, args: argparse.Namespace) -> dict[str, Any]:
     """Every part over one set."""
     snapshot, settings = sets.open_store(name, documents)
     encoder = QuestionEncoder(settings.embedding)

@@ -10,22 +10,25 @@ By document nDCG@10 and recall@5; by passage whether the first overlaps gold, an
 the first five does. `least` is what the mixture gains on the better of dense and words in nDCG@10
 (hit@1, where no documents are judged), with the 95 % interval of a paired bootstrap.
 
-    python -m bench.retrieval [SET ...]
+    python -m bench.retrieval [--documents FORM] [SET ...]
+
+Documents are embedded by the compiled model, or by another of `bench/forms.py`; give each its
+own stores with BENCH_STORES, because a store keeps the vectors that it has.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench import results, sets
+from bench import forms, results, sets
+from corpus.embedding import ChunkEncoder
 from corpus.encoders.questions import QuestionEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.legibility import legibility
-from corpus.settings import load
 from corpus.snapshot import Snapshot
 from corpus.types import Hit, Mode, Query
 from rag.evaluation.bootstrap import Floats, compare, mean_of
@@ -96,9 +99,9 @@ class _Part:
         return np.array([one.get(measure, np.nan) for one in self.values[way]])
 
 
-def main(names: Sequence[str]) -> None:
+def main(names: Sequence[str], documents: str = "int8") -> None:
     """Measure each set and print one table."""
-    encoder = SentenceTransformerEncoder(load({}).embedding)
+    encoder = forms.FORMS[documents]()
     rows, saved = [], {}
     for name in names:
         for part in _parts(name, _measured(name, encoder)):
@@ -132,13 +135,14 @@ def _parts(name: str, measured: tuple[list[str], Values]) -> Iterator[_Part]:
         yield _Part(f"{name} {language}", picked)
 
 
-def _measured(name: str, encoder: SentenceTransformerEncoder) -> tuple[list[str], Values]:
+def _measured(name: str, encoder: ChunkEncoder) -> tuple[list[str], Values]:
     """The ids of the questions of a set, and what they are worth by each way of searching."""
     snapshot, settings = sets.open_store(name, encoder)
     asked = [
         one for one in sets.questions(name, snapshot) if one.item.answerable or name == _CLAIMS
     ]
     compiled = QuestionEncoder(settings.embedding)
+    original = SentenceTransformerEncoder(settings.embedding)
     ways = WAYS[:-1] if name == _LANGUAGES else WAYS
     found: dict[str, list[Ranking]] = {way: [] for way in ways}
     for one in asked:
@@ -154,7 +158,7 @@ def _measured(name: str, encoder: SentenceTransformerEncoder) -> tuple[list[str]
             "mixture": _search(snapshot, query, Mode.HYBRID),
         }
         if "uncompiled" in ways:
-            other = Query(text, encoder.encode_query(text), DEPTH, dense_weight=weight)
+            other = Query(text, original.encode_query(text), DEPTH, dense_weight=weight)
             hits["uncompiled"] = snapshot.search(other)
         for way in ways:
             chunks = [hit.chunk for hit in hits[way]]
@@ -188,4 +192,8 @@ def _reciprocal(*rankings: Sequence[Hit]) -> list[Hit]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or DEFAULT_SETS)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--documents", choices=forms.FORMS, default="int8")
+    parser.add_argument("names", nargs="*", metavar="SET", default=DEFAULT_SETS)
+    asked = parser.parse_args()
+    main(asked.names, asked.documents)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpus.encoders.transformer import SentenceTransformerEncoder
+from corpus.embedding import ChunkEncoder
 from corpus.settings import Settings, load
 from corpus.snapshot import Snapshot
 from corpus.store import Store
@@ -38,7 +38,7 @@ def folder_of(name: str) -> Path:
     return docs if docs.is_dir() else records
 
 
-def open_store(name: str, encoder: SentenceTransformerEncoder) -> tuple[Snapshot, Settings]:
+def open_store(name: str, encoder: ChunkEncoder) -> tuple[Snapshot, Settings]:
     """Ingest a set into a store that is kept for the next measurement, and open it."""
     settings = load({}, {"store": STORES / name})
     store = Store(settings.store)

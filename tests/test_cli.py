@@ -86,7 +86,7 @@ def rag(bench: Workbench, call: Rag, monkeypatch: pytest.MonkeyPatch) -> Rag:
     opening = ModuleType("rag.commands.opening")
     opening.open_corpus = open_corpus  # type: ignore[attr-defined]  # what the commands import
     monkeypatch.setitem(sys.modules, "rag.commands.opening", opening)
-    monkeypatch.setattr("rag.commands.running.SentenceTransformerEncoder", encoder)
+    monkeypatch.setattr("rag.commands.running.DocumentEncoder", encoder)
     monkeypatch.setenv("RAG_STORE", os.fspath(bench.store.path))
     monkeypatch.setenv("RAG_ANSWER__ENGINE", "quoting")
     return call

@@ -1,4 +1,4 @@
-"""The compiled embedding model: near the original, kept with care, and never in the way."""
+"""Questions by the compiled model: near the original, kept with care, and never in the way."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from corpus.embedding import model_folder
 from corpus.encoders import cache
-from corpus.encoders.cache import cache_folder, compiled
+from corpus.encoders.cache import cache_folder, compiled, key
 from corpus.encoders.graph import Graph
-from corpus.encoders.questions import QuestionEncoder
+from corpus.encoders.questions import QUESTIONS, QuestionEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import CompilationFailed
 from corpus.settings import EmbeddingSettings
@@ -43,8 +43,7 @@ def encoder() -> QuestionEncoder:
 def kept(encoder: QuestionEncoder) -> Path:
     """The folder of the compiled model, which is there."""
     encoder.encode_query("anything")
-    (home,) = (path for path in cache_folder().iterdir() if path.is_dir())
-    return home
+    return cache_folder() / key(QUESTIONS, encoder.fingerprint)
 
 
 def test_questions_lie_where_the_original_places_them(
@@ -116,7 +115,7 @@ def test_a_damaged_graph_is_never_loaded_and_made_anew(
         graph.unlink()
     made = compile_with(monkeypatch, good)
 
-    compiled(model_folder(SETTINGS.model), encoder.fingerprint)
+    compiled(QUESTIONS, model_folder(SETTINGS.model), encoder.fingerprint)
 
     assert made == [1]
     assert {file.name: file.read_bytes() for file in kept.iterdir()} == good
@@ -130,7 +129,7 @@ def test_processes_that_come_at_once_compile_once(
     left.mkdir()
 
     def load(_: int) -> Graph:
-        return compiled(model_folder(SETTINGS.model), encoder.fingerprint, tmp_path)
+        return compiled(QUESTIONS, model_folder(SETTINGS.model), encoder.fingerprint, tmp_path)
 
     with ThreadPoolExecutor(4) as pool:
         graphs = list(pool.map(load, range(4)))
@@ -187,7 +186,7 @@ def test_a_failure_of_the_compiler_is_told_in_one_line(
     with pytest.raises(
         CompilationFailed, match=r"code 1: ModelUnavailable: the model in .* cannot"
     ):
-        compiled(tmp_path, replace(encoder.fingerprint, files={}), tmp_path / "cache")
+        compiled(QUESTIONS, tmp_path, replace(encoder.fingerprint, files={}), tmp_path / "cache")
 
     assert not list((tmp_path / "cache").glob("tmp-*"))
 
@@ -196,7 +195,7 @@ def compile_with(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> li
     """Have these files made by compiling; what is returned counts how often."""
     made: list[int] = []
 
-    def copy(_model: Path, _limit: int, into: Path) -> None:
+    def copy(_purpose: str, _model: Path, _limit: int, into: Path) -> None:
         made.append(1)
         for name, data in files.items():
             (into / name).write_bytes(data)

@@ -264,7 +264,7 @@ class Hungry(WordHashEncoder):
             self.eaten = [bytes(20_000_000) for _ in range(100)]
         return super().encode_documents(texts)
 
-running.SentenceTransformerEncoder = lambda _: Hungry()
+running.DocumentEncoder = lambda _: Hungry()
 from rag.cli import main
 main()
 """

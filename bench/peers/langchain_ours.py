@@ -10,8 +10,8 @@ from langchain_core.embeddings import Embeddings
 
 from bench.peers.langchain import LangChain
 from bench.peers.protocol import main
+from corpus.encoders.documents import DocumentEncoder
 from corpus.encoders.questions import QuestionEncoder
-from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.settings import load
 
 
@@ -20,7 +20,7 @@ class OurEmbeddings(Embeddings):
 
     def __init__(self) -> None:
         settings = load({}).embedding
-        self._documents = SentenceTransformerEncoder(settings)
+        self._documents = DocumentEncoder(settings)
         self._questions = QuestionEncoder(settings)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:

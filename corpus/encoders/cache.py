@@ -11,19 +11,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import platform
 import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from corpus.embedding import verify
-from corpus.encoders.compiling import GRAPH, RECIPE, RECORD
-from corpus.encoders.graph import Graph, Record
+from corpus.encoders.compiling import GRAPH, RECORD
+from corpus.encoders.graph import Record
+from corpus.encoders.processor import instructions
 from corpus.errors import CompilationFailed, StoreBusy, StoreNotWritable
 from corpus.files import FileRecord, read_checked
 from corpus.fingerprint import Fingerprint
@@ -32,12 +34,24 @@ from corpus.lock import exclusive
 
 log = logging.getLogger(__name__)
 
-_PATIENCE_S = 600  # compiling takes some 12 s; several times that on a busy machine
-_INSTRUCTIONS = {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
-"""What decides how int8 products are computed, as Linux names it."""
+_PATIENCE_S = 600  # compiling takes some 30 s; several times that on a busy machine
+
+Loaded = TypeVar("Loaded")
 
 
-def compiled(model: Path, space: Fingerprint, cache: Path | None = None) -> Graph:
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Loaded]):
+    """What a model is compiled for, and what computes with it."""
+
+    purpose: str  # questions, documents
+    recipe: int  # goes up when the same weights would become another graph
+    runtime: str  # the distribution of what computes
+    load: Callable[[bytes, Record], Loaded]
+
+
+def compiled(
+    kind: Kind[Loaded], model: Path, space: Fingerprint, cache: Path | None = None
+) -> Loaded:
     """The compiled form of a model, made now where there is none yet.
 
     :param model: the folder with its files.
@@ -46,9 +60,9 @@ def compiled(model: Path, space: Fingerprint, cache: Path | None = None) -> Grap
     :raises ModelUnavailable: when the model's files are not those of the space; they are looked
         at when it is to be made.
     """
-    home = (cache or cache_folder()) / _key(space)
+    home = (cache or cache_folder()) / key(kind, space)
     try:
-        return _kept(home) or _made(model, space, home)
+        return _kept(kind, home) or _made(kind, model, space, home)
     except StoreBusy as error:
         raise CompilationFailed(
             f"another process has been compiling it for {_PATIENCE_S} s"
@@ -65,43 +79,39 @@ def cache_folder() -> Path:
     return user_cache() / "encoders"
 
 
-def _key(space: Fingerprint) -> str:
-    """A hash of all that the graph hangs on."""
-    parts = [RECIPE, dict(space.files), space.max_tokens, version("onnxruntime"), _processor()]
+def key(kind: Kind[Any], space: Fingerprint) -> str:
+    """The folder of a compiled model: a hash of all that the graph hangs on."""
+    made = [kind.purpose, kind.recipe, version(kind.runtime), instructions()]
+    parts = [dict(space.files), space.max_tokens, *made]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _processor() -> list[str]:
-    """Its architecture, and those of its instructions that matter."""
-    try:
-        words = set(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())
-    except OSError:
-        words = set()
-    return [platform.machine(), *sorted(_INSTRUCTIONS & words)]
-
-
-def _kept(home: Path) -> Graph | None:
+def _kept(kind: Kind[Loaded], home: Path) -> Loaded | None:
     """The graph that was kept; None where there is none, or it is damaged."""
     try:
         record = Record.model_validate_json((home / RECORD).read_bytes())
-        return Graph(read_checked(home / GRAPH, FileRecord(record.size, record.sha256)))
+        data = read_checked(home / GRAPH, FileRecord(record.size, record.sha256))
+        return kind.load(data, record)
     except FileNotFoundError:
         return None
-    except (ValueError, RuntimeError) as error:  # pydantic's and ONNX Runtime's own are of these
+    except (ValueError, RuntimeError) as error:  # pydantic's and the runtimes' own are of these
         log.warning("the compiled embedding model in %s is made anew: %s", home, error)
         return None
 
 
-def _made(model: Path, space: Fingerprint, home: Path) -> Graph:
+def _made(kind: Kind[Loaded], model: Path, space: Fingerprint, home: Path) -> Loaded:
     """Have it compiled, by one process at a time, and keep it."""
-    log.warning("compiling the embedding model for this machine, once; it takes some 15 seconds")
+    log.warning(
+        "compiling the embedding model for %s, once on this machine; it takes some 30 seconds",
+        kind.purpose,
+    )
     with exclusive(home.parent / "LOCK", patience_s=_PATIENCE_S):
-        graph = _kept(home)  # by another process meanwhile
+        graph = _kept(kind, home)  # by another process meanwhile
         if graph is None:
             verify(model, space)
             with _aside(home) as into:
-                _compile(model, space.max_tokens, into)
-                graph = _kept(into)
+                _compile(kind.purpose, model, space.max_tokens, into)
+                graph = _kept(kind, into)
                 shutil.rmtree(home, ignore_errors=True)
                 into.rename(home)
     if graph is None:
@@ -122,12 +132,12 @@ def _aside(home: Path) -> Iterator[Path]:
         shutil.rmtree(into, ignore_errors=True)
 
 
-def _compile(model: Path, max_tokens: int, into: Path) -> None:
+def _compile(purpose: str, model: Path, max_tokens: int, into: Path) -> None:
     """Run the compiler as a process of its own, whose memory ends with it."""
     command = [sys.executable, "-m", "corpus.encoders.compiling"]
     try:
         ran = subprocess.run(  # noqa: S603 - our own module, and paths
-            [*command, str(model), str(max_tokens), str(into)],
+            [*command, purpose, str(model), str(max_tokens), str(into)],
             check=False,
             capture_output=True,
             text=True,
@@ -140,3 +150,5 @@ def _compile(model: Path, max_tokens: int, into: Path) -> None:
     if ran.returncode:
         said = ran.stderr.strip().splitlines() or ["it said nothing"]
         raise CompilationFailed(f"compiling ended with code {ran.returncode}: {said[-1]}")
+    if ran.stdout:
+        log.warning("%s are embedded in a slower form: %s", purpose, ran.stdout.strip())

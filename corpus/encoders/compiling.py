@@ -1,21 +1,23 @@
 """Compile an embedding model for processors: one graph, int8 where that keeps its meaning.
 
-The sentence-transformers pipeline, pooling and normalisation included, is traced to ONNX; the
-operators of its layers are fused; its weights become int8, one scale a channel (with one scale
-a matrix the vectors lose their neighbours: cosine .95 to the original instead of .99, see
-docs/log.md), and what flows between them is quantised while it runs. The result must place
-:data:`SENTENCES` where the original does, or the next best form is taken.
+The model is traced to ONNX. For questions, which come one at a time, the operators of its layers
+are fused and its weights become int8, one scale a channel (with one scale a matrix the vectors
+lose their neighbours: cosine .95 to the original instead of .99, see docs/log.md), and what flows
+between them is quantised while it runs. For documents the ranges of what flows are learnt
+beforehand. The result must place :data:`SENTENCES` where the original does, or the next best
+form is taken.
 
-A program of its own, because it needs torch, whose memory would stay::
+A program of its own, because it needs torch, whose memory would stay. It prints why a better
+form was not taken::
 
-    python -m corpus.encoders.compiling MODEL_FOLDER MAX_TOKENS INTO
+    python -m corpus.encoders.compiling questions|documents MODEL_FOLDER MAX_TOKENS INTO
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,18 +25,18 @@ from typing import Any
 
 import numpy as np
 
-from corpus.embedding import ModelTokens
+from corpus.embedding import ModelTokens, pools_by_mean
+from corpus.encoders.bulk import FLOAT32, BulkGraph, has_bfloat16, inputs
+from corpus.encoders.calibration import calibration_texts
+from corpus.encoders.exporting import export_sums, export_vectors
 from corpus.encoders.graph import Graph, Record
-from corpus.encoders.transformer import load_model
+from corpus.encoders.processor import has_int8_products
+from corpus.encoders.quantising import Feed, quantise
+from corpus.encoders.transformer import embed_with_windows, load_model
 from corpus.files import write_new
-from corpus.types import Vectors
-
-RECIPE = 1
-"""Goes up when the same weights would become another graph."""
+from corpus.types import ChunkVectors, Vectors
 
 GRAPH, RECORD = "graph.onnx", "record.json"
-
-_OPSET = 17  # the oldest that has LayerNormalization; onnxruntime knows it since 1.12
 
 SENTENCES = (
     "How many days of annual leave do I get?",
@@ -57,104 +59,135 @@ SENTENCES = (
 
 
 @dataclass(frozen=True, slots=True)
+class _Model:
+    """What is compiled, and where files may be left meanwhile."""
+
+    original: Any
+    tokens: ModelTokens
+    has_windows: bool
+    work: Path
+
+
+@dataclass(frozen=True, slots=True)
 class _Form:
     """A way to compile, and how near the original it must stay (cosine)."""
 
     name: str
-    make: Callable[[Any, Path], Path]
+    make: Callable[[_Model], Path]
     mean: float
     least: float
+    can_run: Callable[[], bool] = lambda: True
 
 
-def compile_model(folder: Path, max_tokens: int, into: Path) -> Record:
+@dataclass(frozen=True, slots=True)
+class _Purpose:
+    """What is compiled for: the forms, best first, and what computes with them."""
+
+    forms: Sequence[_Form]
+    embed: Callable[[_Model, bytes, str], list[ChunkVectors]]
+
+
+def compile_model(purpose: str, folder: Path, max_tokens: int, into: Path) -> list[str]:
     """Write the graph and its record into a folder.
 
+    :return: which better forms were not taken, and why.
     :raises RuntimeError: when no form keeps the original's vectors, with what was tried.
     """
-    model = load_model(folder, threads=None, dtype="float32", attn_implementation="eager")
-    reference = model.encode(list(SENTENCES), normalize_embeddings=True, show_progress_bar=False)
-    tokens = ModelTokens(folder, max_tokens)
-    tried = []
+    original = load_model(folder, threads=None, dtype="float32", attn_implementation="eager")
+    tried: list[str] = []
     with TemporaryDirectory(dir=into) as work:
-        for form in _FORMS:
-            try:
-                data = form.make(model, Path(work)).read_bytes()
-                cosines = _cosines(Graph(data), tokens, reference)
-            except Exception as error:  # noqa: BLE001 - of three libraries; the next may do
-                tried.append(f"{form.name}: {error}")
-                continue
-            if cosines.mean() >= form.mean and cosines.min() >= form.least:
-                return _keep(form, data, into)
-            tried.append(f"{form.name}: cosine {cosines.mean():.4f}, least {cosines.min():.4f}")
+        tokens = ModelTokens(folder, max_tokens)
+        model = _Model(original, tokens, pools_by_mean(folder), Path(work))
+        reference = _reference(model)
+        for form in PURPOSES[purpose].forms:
+            data = _tried(model, form, PURPOSES[purpose], reference, tried)
+            if data is not None:
+                _keep(form, data, into)
+                return tried
     raise RuntimeError(f"no form keeps the vectors of the model ({'; '.join(tried)})")
 
 
-def _keep(form: _Form, data: bytes, into: Path) -> Record:
+def _tried(
+    model: _Model,
+    form: _Form,
+    purpose: _Purpose,
+    reference: Sequence[ChunkVectors],
+    tried: list[str],
+) -> bytes | None:
+    """The graph in this form; None, and a line more in ``tried``, where it will not do."""
+    if not form.can_run():
+        tried.append(f"{form.name}: the processor has no instructions for it")
+        return None
+    try:
+        data = form.make(model).read_bytes()
+        cosines = _cosines(purpose.embed(model, data, form.name), reference)
+    except Exception as error:  # noqa: BLE001 - of several libraries; the next may do
+        tried.append(f"{form.name}: {' '.join(str(error).split())}")
+        return None
+    if cosines.mean() >= form.mean and cosines.min() >= form.least:
+        return data
+    tried.append(f"{form.name}: cosine {cosines.mean():.4f}, least {cosines.min():.4f}")
+    return None
+
+
+def _keep(form: _Form, data: bytes, into: Path) -> None:
     written = write_new(into / GRAPH, data)
     record = Record(form=form.name, size=written.size, sha256=written.sha256)
     write_new(into / RECORD, record.model_dump_json().encode())
-    return record
 
 
-def _cosines(graph: Graph, tokens: ModelTokens, reference: Vectors) -> Vectors:
-    computed = np.stack([graph.embed(tokens.ids(text)) for text in SENTENCES])
-    cosines: Vectors = np.sum(computed * reference, axis=1)
-    return cosines
+def _reference(model: _Model) -> list[ChunkVectors]:
+    """What the original makes of the sentences, windows included where it has any."""
+    if model.has_windows:
+        return embed_with_windows(model.original, list(SENTENCES), batch_size=1)
+    vectors: Vectors = model.original.encode(
+        list(SENTENCES), normalize_embeddings=True, show_progress_bar=False
+    )
+    return list(vectors[:, None])
 
 
-def _exported(model: Any, work: Path) -> Path:
-    """The whole pipeline as one graph: token ids and mask in, unit vectors out."""
-    import torch
-
-    class Pipeline(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            read = {"input_ids": input_ids, "attention_mask": attention_mask}
-            return torch.nn.functional.normalize(self.model(read)["sentence_embedding"], dim=-1)
-
-    path = work / "exported.onnx"
-    if path.exists():
-        return path
-    ids = torch.ones(2, 16, dtype=torch.int64)
-    mask = torch.ones_like(ids)
-    mask[1, 9:] = 0  # so that the trace does not take a mask of ones for granted
-    free = {0: "texts", 1: "tokens"}
-    with torch.inference_mode():
-        torch.onnx.export(
-            Pipeline(),
-            (ids, mask),
-            str(path),
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=["input_ids", "attention_mask"],
-            output_names=["embedding"],
-            dynamic_axes={"input_ids": free, "attention_mask": free, "embedding": {0: "texts"}},
-        )
-    return path
+def _cosines(computed: Sequence[ChunkVectors], reference: Sequence[ChunkVectors]) -> Vectors:
+    """Of all that was computed; the reference may have more rows of a text."""
+    pairs = zip(computed, reference, strict=True)
+    return np.concatenate([np.sum(ours * its[: len(ours)], axis=1) for ours, its in pairs])
 
 
-def _fused(model: Any, work: Path) -> Path:
+def _ids(model: _Model) -> list[list[int]]:
+    return [model.tokens.ids(text) for text in SENTENCES]
+
+
+def _questions(model: _Model, data: bytes, _form: str) -> list[ChunkVectors]:
+    graph = Graph(data)
+    return [graph.embed(ids)[None] for ids in _ids(model)]
+
+
+def _documents(model: _Model, data: bytes, form: str) -> list[ChunkVectors]:
+    return BulkGraph(data, form).embed(_ids(model), model.tokens.limit)
+
+
+def _exported(model: _Model) -> Path:
+    return export_vectors(model.original, model.work / "exported.onnx")
+
+
+def _fused(model: _Model) -> Path:
     """Attention, normalisation and activation as one operator each."""
     from onnxruntime.transformers.optimizer import optimize_model
 
-    path = work / "fused.onnx"
+    path = model.work / "fused.onnx"
     if not path.exists():
-        optimised = optimize_model(str(_exported(model, work)), model_type="bert")
+        optimised = optimize_model(str(_exported(model)), model_type="bert")
         optimised.save_model_to_file(str(path))
     return path
 
 
-def _quantised(model: Any, work: Path) -> Path:
+def _dynamic(model: _Model) -> Path:
     """Weights as int8, one scale a channel."""
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    path = work / "quantised.onnx"
+    path = model.work / "dynamic.onnx"
     quantize_dynamic(
-        str(_fused(model, work)),
+        str(_fused(model)),
         str(path),
         per_channel=True,
         weight_type=QuantType.QInt8,
@@ -163,21 +196,54 @@ def _quantised(model: Any, work: Path) -> Path:
     return path
 
 
-_FORMS = (
-    _Form("int8", _quantised, mean=0.99, least=0.96),
-    _Form("float32, fused", _fused, mean=0.9999, least=0.999),
-    _Form("float32", _exported, mean=0.9999, least=0.999),
-)
+def _bulk(model: _Model) -> Path:
+    """With sums over windows where the vector of a text is a mean, else the whole pipeline."""
+    if model.has_windows:
+        return export_sums(model.original, model.work / "sums.onnx")
+    return _exported(model)
+
+
+def _static(model: _Model) -> Path:
+    """Weights and what comes in as int8, with ranges from :func:`_calibration`."""
+    return quantise(_bulk(model), _calibration(model), model.work / "static.onnx")
+
+
+def _calibration(model: _Model) -> Iterator[Feed]:
+    """One text at a time, so that nothing is padded."""
+    for text in calibration_texts():
+        ids = model.tokens.ids(text)
+        yield inputs([ids], len(ids), has_parts=model.has_windows)
+
+
+PURPOSES = {
+    "questions": _Purpose(
+        (
+            _Form("int8", _dynamic, mean=0.99, least=0.96),
+            _Form("float32, fused", _fused, mean=0.9999, least=0.999),
+            _Form(FLOAT32, _exported, mean=0.9999, least=0.999),
+        ),
+        _questions,
+    ),
+    "documents": _Purpose(
+        (
+            _Form("int8", _static, mean=0.99, least=0.96, can_run=has_int8_products),
+            _Form("bfloat16", _bulk, mean=0.999, least=0.99, can_run=has_bfloat16),
+            _Form(FLOAT32, _bulk, mean=0.9999, least=0.999),
+        ),
+        _documents,
+    ),
+}
 
 
 def main() -> None:
     """Compile what the arguments name; the last line of stderr says why where it fails."""
-    folder, max_tokens, into = sys.argv[1:]
+    purpose, folder, max_tokens, into = sys.argv[1:]
     warnings.simplefilter("ignore")  # the tracer's, about what _cosines then checks
     try:
-        compile_model(Path(folder), int(max_tokens), Path(into))
+        tried = compile_model(purpose, Path(folder), int(max_tokens), Path(into))
     except Exception as error:  # noqa: BLE001 - for the process that waits for this one
         sys.exit(" ".join(f"{type(error).__name__}: {error}".split()))
+    sys.stdout.write("; ".join(tried))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from threading import Lock
 import numpy as np
 
 from corpus.embedding import Encoder, ModelTokens, identify, model_folder
-from corpus.encoders.cache import compiled
+from corpus.encoders.cache import Kind, compiled
 from corpus.encoders.graph import Graph
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import CompilationFailed
@@ -23,6 +23,8 @@ from corpus.settings import EmbeddingSettings
 from corpus.types import Vectors
 
 log = logging.getLogger(__name__)
+
+QUESTIONS = Kind("questions", 1, "onnxruntime", load=lambda data, _: Graph(data))
 
 
 class QuestionEncoder:
@@ -62,7 +64,7 @@ class QuestionEncoder:
     def _loaded(self) -> Encoder:
         if self._settings.compiled:
             try:
-                graph = compiled(self._folder, self.fingerprint)
+                graph = compiled(QUESTIONS, self._folder, self.fingerprint)
                 return CompiledEncoder(graph, self._settings, self.fingerprint, self.tokens)
             except CompilationFailed as error:
                 log.warning("questions are embedded with torch, which is slower: %s", error)

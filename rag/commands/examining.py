@@ -25,7 +25,16 @@ from corpus.verifying import Verifier, told
 
 LIBRARIES = (
     *("faiss-cpu", "tantivy", "numpy", "sentence-transformers", "torch", "transformers"),
-    *("tokenizers", "onnxruntime", "flask", "gunicorn", "pydantic", "beautifulsoup4", "croniter"),
+    *(
+        "tokenizers",
+        "onnxruntime",
+        "openvino",
+        "flask",
+        "gunicorn",
+        "pydantic",
+        "beautifulsoup4",
+        "croniter",
+    ),
 )
 _MIN_PYTHON = (3, 11)
 _BAD_ENDS = {Outcome.FAILED, Outcome.CRASHED, Outcome.REFUSED}
@@ -98,10 +107,14 @@ def _compiled(settings: Settings) -> Finding:
         return Finding(about, Verdict.NOTE, "not used: embedding.compiled is false")
     kept = sorted(path.parent for path in home.glob(f"*/{RECORD}"))
     if not kept:
-        return Finding(about, Verdict.NOTE, f"none in {home} yet; the first question makes one")
+        return Finding(
+            about,
+            Verdict.NOTE,
+            f"none in {home} yet; the first run and the first question make them",
+        )
     damaged = [folder.name for folder in kept if not _loads(folder)]
     if damaged:
-        detail = f"damaged in {home}: {', '.join(damaged)}; made anew at the next question"
+        detail = f"damaged in {home}: {', '.join(damaged)}; made anew when it is needed next"
         return Finding(about, Verdict.NOTE, detail)
     return Finding(about, Verdict.WELL, f"{len(kept)} in {home}")
 

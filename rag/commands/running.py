@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from corpus import memory
-from corpus.encoders.transformer import SentenceTransformerEncoder
+from corpus.encoders.documents import DocumentEncoder
 from corpus.errors import SettingsError
 from corpus.settings import Settings
 from corpus.store import Store
@@ -71,7 +71,7 @@ def run(
 
 
 def _runner(settings: Settings, progress: Progress) -> Runner:
-    encoder = SentenceTransformerEncoder(settings.embedding)
+    encoder = DocumentEncoder(settings.embedding)
     return Runner(Means(Store(settings.store), settings, encoder, progress))
 
 

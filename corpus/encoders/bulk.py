@@ -1,0 +1,136 @@
+"""An embedding model as a graph that OpenVINO computes, for many texts at once. Its home.
+
+Each core computes a batch of its own: two cores on one batch are a fifth slower. The graph is
+loaded in half a second and without torch. Calls from several threads share the cores.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corpus.encoders.batching import Batch, batches
+from corpus.types import ChunkVectors, Vectors
+from corpus.windows import MOST, stretches
+
+FLOAT32 = "float32"
+"""The form of a graph whose products are all computed as such."""
+
+_MOST_STREAMS = 8
+"""Cores that are used; each one more needs some 30 MB."""
+
+Texts = Sequence[Sequence[int]]
+"""Token ids of each text, special tokens included."""
+
+
+class BulkGraph:
+    """Token ids to vectors of texts, and of their windows where the graph has an input for them.
+
+    :param data: an ONNX model of :mod:`corpus.encoders.exporting`, or that made int8.
+    :param form: :data:`FLOAT32`, or else what is not int8 is bfloat16, where the processor has it.
+    """
+
+    def __init__(self, data: bytes, form: str) -> None:
+        core = _core()
+        self._cores = min(_cores(), _MOST_STREAMS)
+        half = form != FLOAT32 and has_bfloat16()
+        compiled = core.compile_model(
+            core.read_model(data),
+            "CPU",
+            {
+                "NUM_STREAMS": self._cores,
+                "INFERENCE_NUM_THREADS": self._cores,
+                "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+            },
+        )
+        self.makes_windows = len(compiled.inputs) == 3
+        self._free: SimpleQueue[Any] = SimpleQueue()  # a request serves one thread at a time
+        for _ in range(self._cores):
+            self._free.put(compiled.create_infer_request())
+
+    def embed(self, texts: Texts, limit: int) -> list[ChunkVectors]:
+        """Embed texts. What comes out of each hangs on no other.
+
+        :param limit: the most tokens that the model takes; no text has more.
+        """
+        found: list[ChunkVectors] = [np.empty((0, 0), np.float32)] * len(texts)
+        planned = list(batches([len(text) for text in texts], limit))
+        with ThreadPoolExecutor(self._cores) as pool:
+            for batch, vectors in zip(
+                planned, pool.map(lambda one: self._computed(one, texts), planned), strict=True
+            ):
+                for place, its in zip(batch.places, vectors, strict=True):
+                    found[place] = its
+        return found
+
+    def _computed(self, batch: Batch, texts: Texts) -> list[ChunkVectors]:
+        chosen = [texts[place] for place in batch.places]
+        request = self._free.get()
+        try:
+            request.infer(inputs(chosen, batch.tokens, self.makes_windows), share_inputs=True)
+            sums = request.get_output_tensor(0).data.copy()
+        finally:
+            self._free.put(request)
+        if not self.makes_windows:
+            return [_unit(one[None]) for one in sums]
+        return [
+            _unit(one[: 1 + len(_windows(text))]) for one, text in zip(sums, chosen, strict=True)
+        ]
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor computes bfloat16 natively."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _core() -> Any:
+    """OpenVINO, without its reports over the network.
+
+    Imported as it is, it reports that to its vendor and leaves an identifier in the home folder,
+    unless openvino-telemetry is missing; so it is taken to be missing.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as Python says
+    import openvino
+
+    return openvino.Core()
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def inputs(texts: Texts, tokens: int, has_parts: bool) -> dict[str, npt.NDArray[Any]]:
+    """What a graph is given: ids and mask, and which tokens each vector is the sum of.
+
+    :param tokens: what each text is padded to.
+    """
+    shape = (len(texts), tokens)
+    ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    parts = np.zeros((len(texts), 1 + MOST, tokens), np.float32)
+    for row, text in enumerate(texts):
+        ids[row, : len(text)], mask[row, : len(text)] = text, 1
+        parts[row, 0, : len(text)] = 1
+        for part, (begin, end) in enumerate(_windows(text), start=1):
+            parts[row, part, begin:end] = 1
+    read = {"input_ids": ids, "attention_mask": mask}
+    return {**read, "parts": parts} if has_parts else read
+
+
+def _windows(text: Sequence[int]) -> list[tuple[int, int]]:
+    """Where the windows of a text are among its tokens, of which the first and last are special."""
+    return [(begin + 1, end + 1) for begin, end in stretches(max(0, len(text) - 2))]
+
+
+def _unit(rows: Vectors) -> ChunkVectors:
+    vectors: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return vectors
