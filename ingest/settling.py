@@ -7,8 +7,9 @@ until the first one can be read again: nothing may have two meanings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from corpus.roots import Root
 from corpus.types import LedgerRow, Status
@@ -26,13 +27,16 @@ class Settling:
     :param roots: every root of the store.
     """
 
-    def __init__(self, plan: Plan, ledger: Iterable[LedgerRow], roots: Sequence[Root]) -> None:
-        self._plan, self._roots = plan, roots
-        self._ids = dict(plan.names.ids)
-        self._before = {(row.root, row.path): row for row in ledger}
+    def __init__(self, plan: Plan, ledger: Sequence[LedgerRow], roots: Sequence[Root]) -> None:
+        self._plan, self._ledger, self._roots = plan, ledger, roots
+        self._ids = plan.names.ids
         kept = (row for row in (*plan.unchanged, *plan.stale) if row.documents)
         # Names of last good versions that would be named otherwise now.
         self._reserved = {row.source for row in kept if self._ids.get(_place(row)) != row.source}
+
+    @cached_property
+    def _before(self) -> Mapping[Place, LedgerRow]:
+        return {_place(row): row for row in self._ledger}
 
     def in_turn(self) -> list[Source]:
         """What is to be read. First what gets another name, that of later roots before that of
@@ -85,7 +89,7 @@ class Settling:
         place = _place(row)
         if self._ids[place] in self._reserved:
             taken = {*self._ids.values(), *self._reserved}
-            self._ids |= source_ids(self._roots, [place], taken)
+            self._ids = {**self._ids, **source_ids(self._roots, [place], taken)}
         return replace(row, source=self._ids[place])
 
 
