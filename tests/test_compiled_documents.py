@@ -121,6 +121,28 @@ def test_it_embeds_without_torch_and_loads_nothing_before(encoder: DocumentEncod
     assert (ran.stdout, ran.stderr) == ("set()\n{'openvino'}\n", "")
 
 
+FIRST_USE = """
+import faulthandler, sys
+from corpus.encoders.documents import DocumentEncoder
+from corpus.settings import EmbeddingSettings
+
+faulthandler.dump_traceback_later(60, exit=True)
+encoder = DocumentEncoder(EmbeddingSettings())
+encoder._encoder
+sys.setswitchinterval(1e-6)
+print(len(encoder.encode_chunks(["The town lies on a river. " * 30] * 64)))
+"""
+
+
+def test_threads_that_use_it_first_do_not_wait_for_each_other(encoder: DocumentEncoder) -> None:
+    encoder.encode_documents(["compiled by now"])
+    for _ in range(4):  # without a use before it is shared, every second one hangs
+        ran = subprocess.run(
+            [sys.executable, "-c", FIRST_USE], capture_output=True, text=True, check=False
+        )
+        assert (ran.returncode, ran.stdout) == (0, "64\n"), ran.stderr
+
+
 def test_nothing_is_reported_to_anybody(
     encoder: DocumentEncoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

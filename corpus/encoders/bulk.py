@@ -54,6 +54,9 @@ class BulkGraph:
         self._free: SimpleQueue[Any] = SimpleQueue()  # a request serves one thread at a time
         for _ in range(self._cores):
             self._free.put(compiled.create_infer_request())
+        # OpenVINO's binding sets itself up when it is first used, and two threads that both do it
+        # then wait for each other for ever: one holds the interpreter's lock, one the binding's.
+        self._computed(Batch((0,), 1), [[0]])
 
     def embed(self, texts: Texts, limit: int) -> list[ChunkVectors]:
         """Embed texts. What comes out of each hangs on no other.
