@@ -21,6 +21,7 @@ from corpus.settings import EmbeddingSettings
 from corpus.types import ChunkVectors, Vectors
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding
     from tokenizers import Tokenizer as FastTokenizer
 
 _MEAN = "pooling_mode_mean_tokens"
@@ -101,16 +102,14 @@ class ModelTokens:
 
     def count(self, texts: list[str]) -> list[int]:
         """Tokens of each text as the model gets it: prefix and special tokens included."""
-        prefixed = [self._prefix + text for text in texts] if self._prefix else texts
-        return [len(encoding) for encoding in self._tokenizer.encode_batch_fast(prefixed)]
+        return [len(encoding) for encoding in self._encoded(texts)]
 
     def ids_of_each(self, texts: list[str]) -> list[list[int]]:
         """What the model reads of each text, prefix and special tokens included; none is cut.
 
         :raises ValueError: when a text is longer than the model takes.
         """
-        prefixed = [self._prefix + text for text in texts] if self._prefix else texts
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prefixed)]
+        ids = [encoding.ids for encoding in self._encoded(texts)]
         longest = max(map(len, ids), default=0)
         if longest > self.limit:
             raise ValueError(f"a text has {longest} tokens, the model takes {self.limit}")
@@ -137,6 +136,12 @@ class ModelTokens:
         """Tokens without specials, and how many of them are the one for unknown words."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return len(ids), ids.count(self._unknown) if self._unknown is not None else 0
+
+    def _encoded(self, texts: list[str]) -> list[Encoding]:
+        """Texts as the model gets them, without offsets."""
+        prefixed = [self._prefix + text for text in texts] if self._prefix else texts
+        encodings: list[Encoding] = self._tokenizer.encode_batch_fast(prefixed)
+        return encodings
 
     @cached_property
     def _tokenizer(self) -> FastTokenizer:

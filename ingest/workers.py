@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from corpus import memory
+from corpus.encoders.processor import cores
 from ingest.making import Cutting, Here, Made, Maker, Task, make
 from ingest.sources import Source
 
@@ -44,8 +45,7 @@ def maker_for(
 
     :param count: processes at most, 0 for none beside this one; None for one on every second core.
     """
-    cores = len(os.sched_getaffinity(0))
-    most = min(max(1, cores // 2) if count is None else count, len(sources))
+    most = min(max(1, cores() // 2) if count is None else count, len(sources))
     if not most or sum(source.stamp.size for source in sources) < WORTH_BYTES:
         return nullcontext(Here(cutting))
     return Workers(cutting, most)

@@ -6,7 +6,6 @@ loaded in half a second and without torch. Calls from several threads share the 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corpus.encoders.batching import Batch, batches
+from corpus.encoders.processor import cores
 from corpus.types import ChunkVectors, Vectors
 from corpus.windows import MOST, stretches
 
@@ -39,7 +39,7 @@ class BulkGraph:
 
     def __init__(self, data: bytes, form: str) -> None:
         core = _core()
-        self._cores = min(_cores(), _MOST_STREAMS)
+        self._cores = min(cores(), _MOST_STREAMS)
         half = form != FLOAT32 and has_bfloat16()
         compiled = core.compile_model(
             core.read_model(data),
@@ -103,13 +103,6 @@ def _core() -> Any:
     import openvino
 
     return openvino.Core()
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def inputs(texts: Texts, tokens: int, has_parts: bool) -> dict[str, npt.NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,13 @@ def instructions() -> list[str]:
 def has_int8_products() -> bool:
     """Whether sums of int8 products are one instruction, and so faster than float."""
     return bool(_INT8 & _flags())
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @cache
