@@ -223,6 +223,8 @@ class Build:
         if self._store.current_id() != expected:
             raise StoreBusy("another snapshot was published meanwhile; run this again")
         files.sync_folder(self._folder)
+        if self._parent is None:  # the folders of snapshots and segments are new as well
+            files.sync_folder(self._store.path)
         target = self._store.path / SNAPSHOTS / new_id
         if target.exists() and not self._is_sound(new_id):
             self._store.quarantine(target)

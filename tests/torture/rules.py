@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tests.torture.calls import O_CREAT, O_EXCL, Call
 from tests.torture.cases import fresh
@@ -13,6 +14,7 @@ _OWN_WRITES = re.compile(r"/(manifest\.json|ledger\.jsonl|vectors\.faiss|\.(?!LE
 """Files that the store writes itself: they are new, or are not written."""
 
 _PUBLISHED = re.compile(r"/(snapshots|segments)/(?!tmp-)[^/]+/")
+_SNAPSHOT = re.compile(r"/snapshots/(?!tmp-)[^/]+$")
 _LOCK = re.compile(r"/\.tantivy-[a-z]+\.lock$")  # which tantivy leaves beside an index
 
 
@@ -29,6 +31,8 @@ def hold(bench: Bench) -> list[Tally]:
             tally.tried += 1
             if broken := _broken(call):
                 tally.lose(str(call), broken)
+        for call, folders in _named_too_early(result.calls):
+            tally.lose(str(call), f"a power cut may leave it without {', '.join(folders)}")
         tallies.append(tally.end())
     return tallies
 
@@ -44,3 +48,20 @@ def _broken(call: Call) -> str:
     if call.data and _PUBLISHED.search(call.path):
         return "a file that is published is written to"
     return ""
+
+
+def _named_too_early(calls: Iterable[Call]) -> list[tuple[Call, list[str]]]:
+    """Calls that name a snapshot while folders of the store have no name that is kept.
+
+    What states of a disk that are drawn by chance show in one of many draws.
+    """
+    unkept, found = dict[str, str](), list[tuple[Call, list[str]]]()
+    for call in calls:
+        above, _, name = call.path.rpartition("/")
+        if call.name.startswith("mkdir") and name in {"segments", "snapshots"}:
+            unkept[name] = above
+        elif call.name == "fsync":
+            unkept = {one: place for one, place in unkept.items() if place != call.path}
+        elif call.name.startswith("rename") and _SNAPSHOT.search(call.other) and unkept:
+            found.append((call, sorted(unkept)))
+    return found
