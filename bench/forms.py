@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from corpus.embedding import ChunkEncoder, ModelTokens, identify, model_folder
-from corpus.encoders.bulk import BulkGraph
+from corpus.encoders.bulk import BulkGraph, pack
 from corpus.encoders.compiled_documents import CompiledDocuments
 from corpus.encoders.documents import DocumentEncoder
 from corpus.encoders.exporting import export_sums
@@ -26,7 +26,7 @@ def _exported(form: str) -> ChunkEncoder:
         warnings.simplefilter("ignore")  # the tracer's
         data = export_sums(model, Path(work) / "graph.onnx").read_bytes()
     tokens = ModelTokens(folder, space.max_tokens, SETTINGS.document_prefix)
-    return CompiledDocuments(BulkGraph(data, form), SETTINGS, space, tokens)
+    return CompiledDocuments(BulkGraph(pack(data, form), form), SETTINGS, space, tokens)
 
 
 def _torch(dtype: str) -> ChunkEncoder:

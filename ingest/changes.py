@@ -57,6 +57,10 @@ class Changes:
         self._taken: set[str] = set()  # documents that a source of this run has
         self._stack = ExitStack()
 
+    def prepare(self) -> None:
+        """Have the model loaded meanwhile, for who is about to change something."""
+        self._work.vectoriser.prepare()
+
     def remove(self, source: str) -> None:
         """Leave out the documents of a source, but those that another one has by now."""
         self._removed.add(source)

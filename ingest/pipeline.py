@@ -270,6 +270,8 @@ class Run:
         cutting = Cutting(self._encoder.tokens, target, paths)
         preparer = Preparer(plan.names, owners, cutting, self._seen, shelf)
         settling, rows = self._settling(plan), []
+        if self._brings_text(plan):
+            changes.prepare()
         self._progress.stage("taking in", len(plan.to_read))
         with maker_for(plan.to_read, cutting, self._settings.ingest.workers) as maker:
             for outcome in preparer.outcomes(settling.in_turn(), maker):
@@ -280,6 +282,11 @@ class Run:
         shelf.flush()
         changes.flush()
         return [*rows, *settling.unread()]
+
+    def _brings_text(self, plan: Plan) -> bool:
+        """Whether something is new, or is not what it was when it could be read last."""
+        unread = {(row.root, row.path) for row in self._ledger if row.stale or not row.sha256}
+        return any((one.root, one.path) not in unread for one in (*plan.added, *plan.changed))
 
     def _owners(self, plan: Plan, changes: Changes) -> Mapping[str, str]:
         """The documents that stay; asked for only where records could take their ids."""

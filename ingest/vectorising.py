@@ -88,9 +88,13 @@ class Vectoriser:
         self._waiting_texts = 0
         self._begun: deque[_Batch] = deque()
         self._model = ThreadPoolExecutor(1, "encoder")
-        self._model_checked = False
+        self._probed: Future[Vectors] | None = None
         self.embedded_chunks = self.embedded_tokens = 0
         self.reused_chunks = 0
+
+    def prepare(self) -> None:
+        """Have the model loaded while documents are still being made for it."""
+        self._probing()
 
     def add(self, prepared: Prepared) -> None:
         """Take a document; it is passed on now or with a later one."""
@@ -114,7 +118,7 @@ class Vectoriser:
         """The probe vectors for the new snapshot's manifest."""
         if self._parent is not None:
             return self._parent.manifest.probes
-        return encode_probes(self._encoder.encode_documents(list(PROBES)))
+        return encode_probes(self._probing().result())
 
     def close(self) -> None:
         """Let the model finish what it has in hand, and keep that for the next run."""
@@ -135,6 +139,8 @@ class Vectoriser:
         known = self._known(list(texts))
         borrowed = {key for batch in self._begun for key in batch.missing} & texts.keys()
         new = [key for key in texts if key not in known and key not in borrowed]
+        if new:
+            self.prepare()
         made = self._model.submit(self._embedded, [texts[key][0] for key in new])
         missing = {key: texts[key][1] for key in new}
         self._begun.append(_Batch(waiting, known, borrowed, missing, made))
@@ -162,15 +168,21 @@ class Vectoriser:
         return known | self._journal.find([key for key in keys if key not in known])
 
     def _embedded(self, texts: list[str]) -> list[ChunkVectors]:
-        """What the model makes of texts. Runs in its thread."""
+        """What the model makes of texts. Runs in its thread, when the probes are through."""
         if not texts:
             return []
-        self._check_model()
+        self._probing().result()
         return self._encoder.encode_chunks(texts)
 
-    def _check_model(self) -> None:
-        """Before the first text: the model must be the one that the parent was made with."""
-        if self._parent is not None and not self._model_checked:
-            probes = self._encoder.encode_documents(list(PROBES))
+    def _probing(self) -> Future[Vectors]:
+        """What the model makes of the probes, before anything else is asked of it."""
+        if self._probed is None:
+            self._probed = self._model.submit(self._checked_probes)
+        return self._probed
+
+    def _checked_probes(self) -> Vectors:
+        """The model must be the one that the parent was made with. Runs in its thread."""
+        probes = self._encoder.encode_documents(list(PROBES))
+        if self._parent is not None:
             check_probes(self._parent.manifest.probes, probes, self._encoder.fingerprint)
-        self._model_checked = True
+        return probes

@@ -14,6 +14,7 @@ import pytest
 from corpus.embedding import model_folder
 from corpus.encoders import cache
 from corpus.encoders.cache import cache_folder, compiled, key
+from corpus.encoders.compiling import GRAPH
 from corpus.encoders.graph import Graph
 from corpus.encoders.questions import QUESTIONS, QuestionEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
@@ -102,13 +103,13 @@ def test_a_damaged_graph_is_never_loaded_and_made_anew(
     kept: Path, damage: str, monkeypatch: pytest.MonkeyPatch, encoder: QuestionEncoder
 ) -> None:
     good = {file.name: file.read_bytes() for file in kept.iterdir()}
-    graph, record = kept / "graph.onnx", kept / "record.json"
+    graph, record = kept / GRAPH, kept / "record.json"
     if damage == "flip":
-        data = bytearray(good["graph.onnx"])
+        data = bytearray(good[GRAPH])
         data[len(data) // 2] ^= 1
         graph.write_bytes(data)
     elif damage == "cut":
-        graph.write_bytes(good["graph.onnx"][:-1])
+        graph.write_bytes(good[GRAPH][:-1])
     elif damage == "record":
         record.write_bytes(b'{"form": "int8"}')
     else:

@@ -11,12 +11,17 @@ from collections.abc import Callable
 
 import pytest
 
+from corpus.errors import UnreadableSource
+from corpus.fingerprint import PROBES
 from corpus.store import Store
-from corpus.types import ChunkVectors
-from ingest import vectorising
+from corpus.types import ChunkVectors, Vectors
+from ingest import making, reading, vectorising
+from ingest.making import Cutting, Made, Task
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
+from ingest.reading import Content
 from ingest.runner import Runner
+from ingest.sources import Source
 from tests.conftest import WordHashEncoder, Workbench
 
 FILES = 24
@@ -39,11 +44,12 @@ class Slow(WordHashEncoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.may_begin = threading.Event()
+        self.is_asked, self.may_begin = threading.Event(), threading.Event()
         self.threads: set[int] = set()
 
     def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
         self.threads.add(threading.get_ident())
+        self.is_asked.set()
         assert self.may_begin.wait(30), "the run waits for the model, and the model for the run"
         return super().encode_chunks(texts)
 
@@ -69,6 +75,57 @@ def test_files_are_prepared_while_the_model_computes(bench: Workbench, slow: Slo
     assert threading.get_ident() not in slow.threads
 
 
+class Lazy(WordHashEncoder):
+    """Tells when it was first asked for something: then a real one would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+
+    def encode_documents(self, texts: list[str]) -> Vectors:
+        self.asked.set()
+        return super().encode_documents(texts)
+
+
+def test_the_model_is_loaded_while_the_first_document_is_being_read(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write("a.txt", "What it says.")
+    bench.encoder = encoder = Lazy()
+    real = making.make
+
+    def make(task: Task, cutting: Cutting) -> Made:
+        assert encoder.asked.wait(30), "the model waits for the document"
+        return real(task, cutting)
+
+    monkeypatch.setattr(making, "make", make)
+
+    assert bench.ingest().documents == 1
+
+
+def test_a_file_that_still_cannot_be_read_loads_no_model(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write("a.txt", "What it says.")
+    bench.write("b.txt", "What the other one says.")
+    bench.ingest()
+    real = reading.read
+
+    def read(source: Source) -> Content:
+        if source.path == "b.txt":
+            raise UnreadableSource("it cannot be read: Permission denied")
+        return real(source)
+
+    monkeypatch.setattr(reading, "read", read)
+    os.utime(bench.folder / "b.txt", (1, 1))
+    assert [one.path for one in bench.ingest().failed] == ["b.txt"]
+    bench.encoder = encoder = Lazy()
+
+    assert [one.path for one in bench.ingest().failed] == ["b.txt"]
+
+    assert not encoder.asked.is_set()
+
+
 def test_a_text_is_embedded_once_although_the_first_is_still_with_the_model(
     bench: Workbench, slow: Slow
 ) -> None:
@@ -85,12 +142,13 @@ def test_a_run_that_ends_early_keeps_what_the_model_has_in_hand(
     bench: Workbench, slow: Slow
 ) -> None:
     def interrupt() -> None:
+        assert slow.is_asked.wait(30)
         slow.may_begin.set()
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         ingest(bench, Watching(10, interrupt))
-    kept = set(slow.embedded)
+    kept = set(slow.embedded).difference(PROBES)
     slow.embedded.clear()
     ingest(bench, Silent())
 
@@ -100,7 +158,7 @@ def test_a_run_that_ends_early_keeps_what_the_model_has_in_hand(
 
 def test_an_interrupted_wait_for_the_model_loses_nothing(bench: Workbench, slow: Slow) -> None:
     def interrupted(texts: list[str]) -> list[ChunkVectors]:
-        if not slow.embedded:
+        if slow.embedded == list(PROBES):
             time.sleep(0.5)  # by now the run waits
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.5)
@@ -109,7 +167,7 @@ def test_an_interrupted_wait_for_the_model_loses_nothing(bench: Workbench, slow:
     slow.encode_chunks = interrupted  # type: ignore[method-assign]  # for this test
     with pytest.raises(KeyboardInterrupt):
         ingest(bench, Silent())
-    kept = set(slow.embedded)
+    kept = set(slow.embedded).difference(PROBES)
     bench.encoder = WordHashEncoder()
     ingest(bench, Silent())
 

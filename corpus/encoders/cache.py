@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -27,7 +28,7 @@ from corpus.encoders.compiling import GRAPH, RECORD
 from corpus.encoders.graph import Record
 from corpus.encoders.processor import instructions
 from corpus.errors import CompilationFailed, StoreBusy, StoreNotWritable
-from corpus.files import FileRecord, read_checked
+from corpus.files import FileRecord, map_checked
 from corpus.fingerprint import Fingerprint
 from corpus.hashes import user_cache
 from corpus.lock import exclusive
@@ -46,7 +47,7 @@ class Kind(Generic[Loaded]):
     purpose: str  # questions, documents
     recipe: int  # goes up when the same weights would become another graph
     runtime: str  # the distribution of what computes
-    load: Callable[[bytes, Record], Loaded]
+    load: Callable[[mmap, Record], Loaded]
 
 
 def compiled(
@@ -90,7 +91,7 @@ def _kept(kind: Kind[Loaded], home: Path) -> Loaded | None:
     """The graph that was kept; None where there is none, or it is damaged."""
     try:
         record = Record.model_validate_json((home / RECORD).read_bytes())
-        data = read_checked(home / GRAPH, FileRecord(record.size, record.sha256))
+        data = map_checked(home / GRAPH, FileRecord(record.size, record.sha256))
         return kind.load(data, record)
     except FileNotFoundError:
         return None

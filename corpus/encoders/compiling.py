@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from corpus.embedding import ModelTokens, pools_by_mean
-from corpus.encoders.bulk import FLOAT32, BulkGraph, has_bfloat16, inputs
+from corpus.encoders.bulk import FLOAT32, BulkGraph, has_bfloat16, inputs, pack
 from corpus.encoders.calibration import calibration_texts
 from corpus.encoders.exporting import export_sums, export_vectors
 from corpus.encoders.graph import Graph, Record
@@ -36,7 +36,7 @@ from corpus.encoders.transformer import embed_with_windows, load_model
 from corpus.files import write_new
 from corpus.types import ChunkVectors, Vectors
 
-GRAPH, RECORD = "graph.onnx", "record.json"
+GRAPH, RECORD = "graph.bin", "record.json"
 
 SENTENCES = (
     "How many days of annual leave do I get?",
@@ -81,9 +81,13 @@ class _Form:
 
 @dataclass(frozen=True, slots=True)
 class _Purpose:
-    """What is compiled for: the forms, best first, and what computes with them."""
+    """What is compiled for: the forms, best first, how a graph is kept, and what computes with it.
+
+    ``pack`` and ``embed`` are told the name of the form.
+    """
 
     forms: Sequence[_Form]
+    pack: Callable[[bytes, str], bytes]
     embed: Callable[[_Model, bytes, str], list[ChunkVectors]]
 
 
@@ -119,7 +123,7 @@ def _tried(
         tried.append(f"{form.name}: the processor has no instructions for it")
         return None
     try:
-        data = form.make(model).read_bytes()
+        data = purpose.pack(form.make(model).read_bytes(), form.name)
         cosines = _cosines(purpose.embed(model, data, form.name), reference)
     except Exception as error:  # noqa: BLE001 - of several libraries; the next may do
         tried.append(f"{form.name}: {' '.join(str(error).split())}")
@@ -154,6 +158,10 @@ def _cosines(computed: Sequence[ChunkVectors], reference: Sequence[ChunkVectors]
 
 def _ids(model: _Model) -> list[list[int]]:
     return [model.tokens.ids(text) for text in SENTENCES]
+
+
+def _as_it_is(graph: bytes, _form: str) -> bytes:
+    return graph
 
 
 def _questions(model: _Model, data: bytes, _form: str) -> list[ChunkVectors]:
@@ -222,6 +230,7 @@ PURPOSES = {
             _Form("float32, fused", _fused, mean=0.9999, least=0.999),
             _Form(FLOAT32, _exported, mean=0.9999, least=0.999),
         ),
+        _as_it_is,
         _questions,
     ),
     "documents": _Purpose(
@@ -230,6 +239,7 @@ PURPOSES = {
             _Form("bfloat16", _bulk, mean=0.999, least=0.99, can_run=has_bfloat16),
             _Form(FLOAT32, _bulk, mean=0.9999, least=0.999),
         ),
+        pack,
         _documents,
     ),
 }
