@@ -39,6 +39,7 @@ HOMES = {
     "werkzeug": ("rag.api",),
     "gunicorn": ("rag.server",),
     "ir_measures": ("rag.evaluation.retrieval",),
+    "msgspec": ("corpus.ledger",),
     "vllm": (),
 }
 HEAVY = {*HOMES, "numpy", "pydantic", "sqlite3", "rich", "croniter"}

@@ -8,40 +8,23 @@ the original's to be in one store with them: docs/decisions/0015. On a GPU the o
 from __future__ import annotations
 
 import logging
-from threading import Lock
 
-from corpus.embedding import ChunkEncoder, ModelTokens, identify, model_folder, pools_by_mean
+from corpus.embedding import ChunkEncoder, pools_by_mean
+from corpus.encoders.lazy import LazyEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder, has_gpu
 from corpus.errors import CompilationFailed
 from corpus.settings import EmbeddingSettings
-from corpus.types import ChunkVectors, Vectors
+from corpus.types import ChunkVectors
 
 log = logging.getLogger(__name__)
 
 
-class DocumentEncoder:
-    """Embeds documents. Made ready when it is first asked to; may be shared between threads.
-
-    :raises ModelUnavailable: when the model's files are not on this machine.
-    """
+class DocumentEncoder(LazyEncoder[ChunkEncoder]):
+    """Embeds documents."""
 
     def __init__(self, settings: EmbeddingSettings) -> None:
-        self._settings = settings
-        self._folder = model_folder(settings.model)
-        self.fingerprint = identify(settings)
-        self.tokens = ModelTokens(
-            self._folder, self.fingerprint.max_tokens, settings.document_prefix
-        )
+        super().__init__(settings)
         self.makes_windows = pools_by_mean(self._folder)
-        self._ready: ChunkEncoder | None = None
-        self._turn = Lock()
-
-    def encode_documents(self, texts: list[str]) -> Vectors:
-        """Embed chunks. float32 (len(texts), dim), unit rows; no text is cut.
-
-        :raises ValueError: when a text is longer than the model takes.
-        """
-        return self._encoder.encode_documents(texts)
 
     def encode_chunks(self, texts: list[str]) -> list[ChunkVectors]:
         """Embed chunks as :meth:`encode_documents` does, each with its windows.
@@ -49,17 +32,6 @@ class DocumentEncoder:
         :raises ValueError: when a text is longer than the model takes.
         """
         return self._encoder.encode_chunks(texts)
-
-    def encode_query(self, text: str) -> Vectors:
-        """Embed a question. float32 (dim,), unit; cut at the model's limit."""
-        return self._encoder.encode_query(text)
-
-    @property
-    def _encoder(self) -> ChunkEncoder:
-        if self._ready is None:
-            with self._turn:
-                self._ready = self._ready or self._loaded()
-        return self._ready
 
     def _loaded(self) -> ChunkEncoder:
         from corpus.encoders.cache import compiled

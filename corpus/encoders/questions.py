@@ -9,13 +9,13 @@ original embedded: docs/decisions/0006.
 from __future__ import annotations
 
 import logging
-from threading import Lock
 
 import numpy as np
 
-from corpus.embedding import Encoder, ModelTokens, identify, model_folder
+from corpus.embedding import Encoder, ModelTokens
 from corpus.encoders.cache import Kind, compiled
 from corpus.encoders.graph import Graph
+from corpus.encoders.lazy import LazyEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import CompilationFailed
 from corpus.fingerprint import Fingerprint
@@ -27,39 +27,8 @@ log = logging.getLogger(__name__)
 QUESTIONS = Kind("questions", 1, "onnxruntime", load=lambda data, _: Graph(data[:]))
 
 
-class QuestionEncoder:
-    """Embeds questions. Made ready when it is first asked to; may be shared between threads.
-
-    :raises ModelUnavailable: when the model's files are not on this machine.
-    """
-
-    def __init__(self, settings: EmbeddingSettings) -> None:
-        self._settings = settings
-        self._folder = model_folder(settings.model)
-        self.fingerprint = identify(settings)
-        self.tokens = ModelTokens(
-            self._folder, self.fingerprint.max_tokens, settings.document_prefix
-        )
-        self._ready: Encoder | None = None
-        self._turn = Lock()
-
-    def encode_documents(self, texts: list[str]) -> Vectors:
-        """Embed chunks. float32 (len(texts), dim), unit rows; no text is cut.
-
-        :raises ValueError: when a text is longer than the model takes.
-        """
-        return self._encoder.encode_documents(texts)
-
-    def encode_query(self, text: str) -> Vectors:
-        """Embed a question. float32 (dim,), unit; cut at the model's limit."""
-        return self._encoder.encode_query(text)
-
-    @property
-    def _encoder(self) -> Encoder:
-        if self._ready is None:
-            with self._turn:
-                self._ready = self._ready or self._loaded()
-        return self._ready
+class QuestionEncoder(LazyEncoder[Encoder]):
+    """Embeds questions."""
 
     def _loaded(self) -> Encoder:
         if self._settings.compiled:
