@@ -30,9 +30,12 @@ class Settling:
     def __init__(self, plan: Plan, ledger: Sequence[LedgerRow], roots: Sequence[Root]) -> None:
         self._plan, self._ledger, self._roots = plan, ledger, roots
         self._ids = plan.names.ids
-        kept = (row for row in (*plan.unchanged, *plan.stale) if row.documents)
-        # Names of last good versions that would be named otherwise now.
-        self._reserved = {row.source for row in kept if self._ids.get(_place(row)) != row.source}
+
+    @cached_property
+    def _reserved(self) -> set[str]:
+        """Names of last good versions that would be named otherwise now."""
+        ids, kept = self._plan.names.ids, (*self._plan.unchanged, *self._plan.stale)
+        return {row.source for row in kept if row.documents and ids.get(_place(row)) != row.source}
 
     @cached_property
     def _before(self) -> Mapping[Place, LedgerRow]:
