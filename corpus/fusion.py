@@ -11,9 +11,11 @@ https://arxiv.org/abs/2210.11934.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from corpus.types import ChunkIds, Scores, Vectors
+from corpus.types import ChunkIds, Vectors
 
 Ranked = tuple[ChunkIds, Vectors]
 """Chunk ids and their scores, both of shape (n,), best first."""
@@ -21,8 +23,8 @@ Ranked = tuple[ChunkIds, Vectors]
 
 def fuse(
     dense: Ranked, words: Ranked, dense_weight: float, k: int | None = None
-) -> list[tuple[int, Scores]]:
-    """Mix two rankings of the same corpus.
+) -> list[tuple[int, float]]:
+    """Mix two rankings of the same corpus: chunks and their scores in [0, 1].
 
     A chunk that one search did not return counts as that search's weakest candidate.
 
@@ -30,25 +32,20 @@ def fuse(
     :param k: as many as are wanted; None: every candidate of either.
     :return: the best first; equal scores are ordered by chunk id.
     """
-    fused = dict.fromkeys(words[0].tolist() + dense[0].tolist(), 0.0)
-    for (ids, scores), weight in ((dense, dense_weight), (words, 1 - dense_weight)):
-        for chunk, share in zip(ids.tolist(), _stretch(scores), strict=True):
-            fused[chunk] += weight * share
-    best = sorted(fused, key=lambda chunk: (-fused[chunk], chunk))[:k]
-    by_dense, by_words = (
-        dict(zip(ids.tolist(), scores.tolist(), strict=True)) for ids, scores in (dense, words)
-    )
-    return [
-        (chunk, Scores(by_dense.get(chunk), by_words.get(chunk), fused[chunk])) for chunk in best
-    ]
+    fused = dict(_shares(dense, dense_weight))
+    for chunk, share in _shares(words, 1 - dense_weight):
+        fused[chunk] = fused.get(chunk, 0.0) + share
+    best = sorted(sorted(fused), key=fused.__getitem__, reverse=True)[:k]
+    return [(chunk, fused[chunk]) for chunk in best]
 
 
-def _stretch(scores: Vectors) -> list[float]:
-    """Scores moved to [0, 1]; all 1 where they are all the same."""
+def _shares(found: Ranked, weight: float) -> Iterator[tuple[int, float]]:
+    """What each chunk of a search adds: its score stretched to [0, weight]; the weight where the
+    scores are all the same.
+    """
+    ids, scores = found
     if not len(scores):
-        return []
-    low, high = float(scores.min()), float(scores.max())
-    if high == low:
-        return [1.0] * len(scores)
-    stretched: list[float] = ((scores - np.float32(low)) / np.float32(high - low)).tolist()
-    return stretched
+        return iter(())
+    high, low = scores[0], scores[-1]
+    stretched = (scores - low) / (high - low) if high > low else np.ones_like(scores)
+    return zip(ids.tolist(), (stretched.astype(np.float64) * weight).tolist(), strict=True)

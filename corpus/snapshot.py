@@ -15,8 +15,9 @@ meanwhile, and may be searched by any number of threads without a lock.
 from __future__ import annotations
 
 from collections.abc import Iterable, KeysView, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -164,21 +165,24 @@ class Snapshot:
             return []
         rows, among = (allowed.rows, allowed.words) if allowed is not None else (None, None)
         if query.mode is Mode.WORDS:
-            ids, scores = self._words.search(query.text, query.k, among)
-            return [
-                (int(i), Scores(None, float(s), None)) for i, s in zip(ids, scores, strict=True)
-            ]
+            words = _by_chunk(self._words.search(query.text, query.k, among))
+            return [(chunk, Scores(None, score, None)) for chunk, score in words.items()]
         if query.vector is None:
             raise ValueError(f"mode {query.mode} needs the vector of the query")
         depth = max(query.k, query.candidates)
         dense, whole = self._nearest(query, query.vector, depth, rows)
+        cosines = _by_chunk(dense)
         if query.mode is Mode.DENSE:
-            found = zip(*dense, strict=True)
-            ranked = [(int(i), Scores(float(s), None, None)) for i, s in found]
-        else:
-            words = self._words.search(query.text, depth, among)
-            ranked = fuse(dense, words, query.dense_weight, query.k)
-        return [(chunk, replace(s, whole=whole.get(chunk))) for chunk, s in ranked[: query.k]]
+            return [
+                (chunk, Scores(cosine, None, None, whole[chunk]))
+                for chunk, cosine in islice(cosines.items(), query.k)
+            ]
+        found = self._words.search(query.text, depth, among)
+        words = _by_chunk(found)
+        return [
+            (chunk, Scores(cosines.get(chunk), words.get(chunk), fused, whole.get(chunk)))
+            for chunk, fused in fuse(dense, found, query.dense_weight, query.k)
+        ]
 
     def _nearest(
         self, query: Query, vector: Vectors, depth: int, among: Selection | None
@@ -188,7 +192,7 @@ class Snapshot:
         """
         shortlist = None if query.exact else self._shortlist
         ids, cosines = self._vectors.search(vector, depth, among, shortlist)
-        whole = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
+        whole = _by_chunk((ids, cosines))
         cosines = np.maximum(cosines, self._windows.best(ids, vector))
         order = np.lexsort((ids, -cosines))
         return (ids[order], cosines[order]), whole
@@ -196,6 +200,8 @@ class Snapshot:
     def _chunks(self, ids: Iterable[int]) -> dict[int, Chunk]:
         missing, found = set(ids), dict[int, Chunk]()
         for segment in self._segments:
+            if not missing:
+                break
             found.update(segment.texts.chunks(missing))
             missing -= found.keys()
         return found
@@ -252,6 +258,12 @@ class Snapshot:
         joined = np.concatenate([np.empty(0, np.int64), *chunks])
         numbers = np.concatenate([np.empty(0, np.int32), *documents])
         return Owners(Columns(facts), self._vectors.ids, joined, numbers)
+
+
+def _by_chunk(found: Ranked) -> dict[int, float]:
+    """Scores by chunk, best first."""
+    ids, scores = found
+    return dict(zip(ids.tolist(), scores.tolist(), strict=True))
 
 
 def _score(scores: Scores) -> float:

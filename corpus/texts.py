@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from corpus import databases
 from corpus.databases import NewDatabase, Row
@@ -49,14 +49,19 @@ CREATE TABLE chunks (
 CREATE INDEX chunks_by_document ON chunks (document, start);
 """
 
-_CHUNK = """
-SELECT c.id, d.id, d.title, d.format, c.start, c."end",
-       substr(d.text, c.start + 1, c."end" - c.start), c.headings, c.page, c.tokens
-FROM chunks c JOIN documents d ON d.ordinal = c.document
-"""
+_CHUNK = """json_array(
+    c.id, d.id, d.title, d.format, c.start, c."end",
+    substr(d.text, c.start + 1, c."end" - c.start), json(c.headings), c.page, c.tokens
+)"""
+_JOINED = "FROM chunks c JOIN documents d ON d.ordinal = c.document"
 
-# A list is passed as one parameter, a JSON array.
-_CHUNKS = f"{_CHUNK} WHERE c.id IN (SELECT value FROM json_each(?))"
+# A list is one value, a JSON array, on its way in and out: sqlite3 lets go of the interpreter at
+# every row and at every column of it, and two threads that search would wait for each other there.
+_CHUNKS = f"""
+SELECT json_group_array({_CHUNK}) {_JOINED}
+WHERE c.id IN (SELECT value FROM json_each(?))
+"""
+_CHUNKS_OF_DOCUMENT = f"SELECT {_CHUNK} {_JOINED} WHERE d.id = ? ORDER BY c.start"
 
 _IDS_OF_DOCUMENTS = """
 SELECT c.id FROM chunks c JOIN documents d ON d.ordinal = c.document
@@ -218,13 +223,13 @@ class Texts:
 
     def chunks(self, ids: Iterable[int]) -> dict[int, Chunk]:
         """Those of these chunks that are here, by id."""
-        rows = self._rows(_CHUNKS, (json.dumps(list(ids)),))
-        return {chunk.id: chunk for chunk in map(_chunk, rows)}
+        [[listed]] = self._rows(_CHUNKS, (json.dumps(list(ids)),))
+        return {chunk.id: chunk for chunk in map(_chunk, json.loads(listed))}
 
     def chunks_of(self, document_id: str) -> list[Chunk]:
         """The chunks of a document in reading order."""
-        rows = self._rows(f"{_CHUNK} WHERE d.id = ? ORDER BY c.start", (document_id,))
-        return [_chunk(row) for row in rows]
+        rows = self._rows(_CHUNKS_OF_DOCUMENT, (document_id,))
+        return [_chunk(json.loads(row)) for (row,) in rows]
 
     def chunk_ids(self, document_ids: Iterable[str]) -> ChunkIds:
         """Ids of all chunks of these documents."""
@@ -234,7 +239,8 @@ class Texts:
         return np.array([row[0] for row in rows], np.int64)
 
 
-def _chunk(row: Row) -> Chunk:
+def _chunk(row: Sequence[Any]) -> Chunk:
+    """A chunk from what :data:`_CHUNK` gives."""
     id_, document_id, title, format_, start, end, text, headings, page, tokens = row
-    path = tuple(json.loads(headings))
+    path = tuple(headings)
     return Chunk(id_, document_id, title, format_, start, end, text, path, page, tokens)

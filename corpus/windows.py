@@ -128,7 +128,8 @@ class WindowFile:
     """
 
     def __init__(self, path: Path, dim: int) -> None:
-        self._rows = np.memmap(path, layout(dim).base, "r").reshape(-1, MOST)
+        # As a plain array: every view of a memmap is a Python object that is made anew.
+        self._rows = np.asarray(np.memmap(path, layout(dim).base, "r")).reshape(-1, MOST)
 
     def __getitem__(self, row: int) -> Vectors:
         """The windows of a chunk, float32 (windows, dim)."""
@@ -140,7 +141,7 @@ class WindowFile:
         :param rows: places of the chunks, int64 (n,).
         :param query: float32 (dim,), a unit vector.
         """
-        windows = self._rows[rows]
+        windows = self._rows.take(rows, axis=0)
         scales = windows["scale"].astype(np.float32)
         cosines = windows["codes"].astype(np.float32) @ query * scales
         best: Vectors = np.where(scales > 0, cosines, -1).max(axis=1)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
@@ -42,6 +42,9 @@ _USUAL_COSINE = 0.45  # stands in where no passage was found by the dense search
 
 _ANNOUNCES = (":", "：")  # what follows tells; such a sentence alone says nothing
 _CLOSERS = "\"'”’)*_ "
+
+_PLAIN = frozenset(Terms().all(" ".join(PLAIN_WORDS)))
+"""The terms of words that say nothing about what a question is about."""
 
 _IDENTIFIER = re.compile(r"\b(?=\w{3})(?!\d+[a-z]{0,2}\b)\w*(?:[A-Z]\w*[A-Z]|\d|_)\w*")
 """A name as systems have them: ``ZRANGE``, ``tool_use``, ``RFC2616``, ``vLLM``; no 1990s, 2nd."""
@@ -69,7 +72,7 @@ class _Asked:
 
     def weight(self, terms: Set[str]) -> float:
         """Of some of its terms together; added in one order, so that it is always the same."""
-        return sum(weight for term, weight in self.weights.items() if term in terms)
+        return sum([weight for term, weight in self.weights.items() if term in terms])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +85,21 @@ class _Read:
     telling: Sequence[Sequence[str]]  # the same without those of plain words
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a passage holds of the terms of a question."""
+
+    above: Set[str]  # in title and headings
+    sentences: Sequence[Set[str]]  # in each
+    others: Sequence[int]  # telling terms of each sentence that the question does not have
+
+
 def candidates(question: str, passages: Sequence[Passage]) -> list[Candidate]:
     """Score every sentence that has words, best first; equal scores in the order shown."""
     terms = Terms()
-    plain = frozenset(terms.all(" ".join(PLAIN_WORDS)))
-    read = [_read(terms, plain, passage) for passage in passages]
+    read = [_read(terms, passage) for passage in passages]
     asked = _asked(terms, question, read)
-    found = [
-        _candidate(asked, one, at, row)
-        for at, one in enumerate(read)
-        for row in range(len(one.sentences))
-        if _tells(asked, one, row)
-    ]
+    found = [one for at, passage in enumerate(read) for one in _candidates(asked, passage, at)]
     return sorted(found, key=lambda candidate: -candidate.score)
 
 
@@ -115,23 +121,17 @@ def confidence(question: str, passages: Sequence[Passage], best: Candidate) -> f
     return 1 / (1 + exp(-odds))
 
 
-def _tells(asked: _Asked, read: _Read, row: int) -> bool:
-    """Whether a sentence says more than the question did, and does not only announce."""
-    announces = read.passage.sentences[row].text.endswith(_ANNOUNCES)
-    return not announces and bool(set(read.telling[row]) - asked.weights.keys())
-
-
 def _unknown_names(question: str, passages: Iterable[Passage]) -> float:
     """Share of the identifiers in the question that no passage mentions."""
     terms = Terms()
     names = set(terms.all(" ".join(_IDENTIFIER.findall(question))))
-    if not names:
-        return 0.0
-    known: set[str] = set()
+    unknown = set(names)
     for passage in passages:
+        if not unknown:
+            return 0.0
         chunk = passage.chunk
-        known.update(terms.all("\n".join((chunk.title, *chunk.headings, chunk.text))))
-    return len(names - known) / len(names)
+        unknown.difference_update(terms.all("\n".join((chunk.title, *chunk.headings, chunk.text))))
+    return len(unknown) / len(names) if names else 0.0
 
 
 def _score(passage: Passage, row: int) -> float:
@@ -143,17 +143,17 @@ def _score(passage: Passage, row: int) -> float:
     return next((hit.score for hit in within), passage.score)
 
 
-def _read(terms: Terms, plain: Set[str], passage: Passage) -> _Read:
+def _read(terms: Terms, passage: Passage) -> _Read:
     above = "\n".join((passage.chunk.title, *passage.chunk.headings))
     sentences = [tuple(terms.all(sentence.text)) for sentence in passage.sentences]
-    telling = [[term for term in sentence if term not in plain] for sentence in sentences]
+    telling = [[term for term in sentence if term not in _PLAIN] for sentence in sentences]
     return _Read(passage, frozenset(terms.all(above)), sentences, telling)
 
 
 def _asked(terms: Terms, question: str, read: Iterable[_Read]) -> _Asked:
-    telling = list(dict.fromkeys(terms.telling(question)))
-    sentences = [frozenset(sentence) for one in read for sentence in one.sentences]
-    counts = Counter(term for sentence in sentences for term in sentence)
+    telling = dict.fromkeys(terms.telling(question))
+    sentences = [sentence for one in read for sentence in one.sentences]
+    counts = Counter(term for sentence in sentences for term in telling.keys() & sentence)
     rarity = [log(1 + (len(sentences) - counts[t] + 0.5) / (counts[t] + 0.5)) for t in telling]
     return _Asked(
         {term: one / sum(rarity) for term, one in zip(telling, rarity, strict=True)},
@@ -163,22 +163,34 @@ def _asked(terms: Terms, question: str, read: Iterable[_Read]) -> _Asked:
     )
 
 
-def _candidate(asked: _Asked, read: _Read, at: int, row: int) -> Candidate:
-    text, terms, telling = read.passage.sentences[row].text, read.sentences[row], read.telling[row]
-    here = asked.weights.keys() & terms
-    before = asked.weights.keys() & (read.sentences[row - 1] if row else ())
-    above = asked.weights.keys() & read.above
+def _candidates(asked: _Asked, read: _Read, at: int) -> Iterator[Candidate]:
+    """The sentences of a passage that say more than the question, and do not only announce."""
+    wanted = asked.weights.keys()
+    held = _Held(
+        wanted & read.above,
+        [wanted & terms for terms in read.sentences],
+        [len(set(telling) - wanted) for telling in read.telling],
+    )
+    for row, sentence in enumerate(read.passage.sentences):
+        if held.others[row] and not sentence.text.endswith(_ANNOUNCES):
+            yield _candidate(asked, read, held, at, row)
+
+
+def _candidate(asked: _Asked, read: _Read, held: _Held, at: int, row: int) -> Candidate:
+    text, telling, here = read.passage.sentences[row].text, read.telling[row], held.sentences[row]
+    before: Set[str] = held.sentences[row - 1] if row else frozenset()
     features = {
         "cover": asked.weight(here),
         "before": asked.weight(before - here),
-        "above": asked.weight(above - here),
+        "above": asked.weight(held.above - here),
         "pairs": len(asked.pairs.intersection(pairwise(telling))) / max(1, len(asked.pairs)),
         "fits": float(holds(asked.kind, text, asked.words)),
         "passage": _score(read.passage, row),
-        "ballast": min(len(set(telling) - asked.weights.keys()), 10) / 10,
+        "ballast": min(held.others[row], 10) / 10,
         "asks": float(text.rstrip(_CLOSERS).endswith(("?", "？", "؟"))),
     }
     score = sum(weight * features[name] for name, weight in WEIGHTS.items())
-    around = here.union(before, above, *read.sentences[row + 1 : row + 2])
-    context = len(around & asked.weights.keys()) / max(1, len(asked.weights))
-    return Candidate(at, row, score, context, terms)
+    after: Set[str] = frozenset().union(*held.sentences[row + 1 : row + 2])
+    around = here | before | held.above | after
+    context = len(around) / max(1, len(asked.weights))
+    return Candidate(at, row, score, context, read.sentences[row])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import filterfalse
 
 from corpus.stemming import stem
 
@@ -47,10 +48,11 @@ def _stems(words: list[str]) -> list[str]:
 
 def _words(text: str) -> list[str]:
     folded = text.lower()
-    if not folded.isascii():
-        parts = unicodedata.normalize("NFKD", folded)
-        folded = "".join(part for part in parts if not unicodedata.combining(part))
-    return [piece for word in _WORD.findall(folded) for piece in _pieces(word)]
+    if folded.isascii():
+        return _WORD.findall(folded)
+    parts = unicodedata.normalize("NFKD", folded)
+    letters = "".join(filterfalse(unicodedata.combining, parts))
+    return [piece for word in _WORD.findall(letters) for piece in _pieces(word)]
 
 
 def _pieces(word: str) -> list[str]:

@@ -219,6 +219,41 @@ def test_each_mode_finds_and_says_why(published: Workbench) -> None:
         published.store.open().search(Query("x", None, 3, Mode.DENSE))
 
 
+def test_a_hit_has_the_scores_of_the_searches_that_found_it(published: Workbench) -> None:
+    question = "this came later, about subject2"
+    dense, words = (
+        {hit.chunk.id: hit.scores for hit in ask(published.store, question, mode)}
+        for mode in (Mode.DENSE, Mode.WORDS)
+    )
+    hits = ask(published.store, question)
+
+    assert {hit.chunk.id for hit in hits} == dense.keys() | words.keys()
+    for hit in hits:
+        near, told = dense.get(hit.chunk.id), words.get(hit.chunk.id)
+        assert (hit.scores.dense, hit.scores.whole) == (near and near.dense, near and near.whole)
+        assert hit.scores.words == (told and told.words)
+        assert hit.score == hit.scores.fused
+
+
+def test_a_chunk_that_is_found_is_what_its_document_says_to_the_character(
+    bench: Workbench,
+) -> None:
+    odd = 'quote " slash \\ tab\t del\x7f bell\x07 sep\u2028 face \U0001f600 e\u0301 [1] {}'
+    heading = 'Of "quotes" \\ and \U0001f600'
+    bench.write("odd.md", f"# Odd\n\n## {heading}\n\nsubject9 {odd}\n")
+    bench.ingest()
+    snapshot = bench.store.open()
+    [chunk] = snapshot.chunks_of("odd.md")
+    text = snapshot.document("odd.md").text
+
+    assert [hit.chunk for hit in ask(bench.store, "subject9")] == [chunk]
+    assert chunk.text == text[chunk.start : chunk.end]
+    assert chunk.headings == (heading,)
+    assert "\U0001f600" in chunk.text
+    assert '"' in chunk.text
+    assert "\\" in chunk.text
+
+
 def test_a_removed_document_is_found_by_no_way_of_asking(bench: Workbench) -> None:
     fill(bench, 8)
     (bench.folder / "3.md").unlink()

@@ -178,12 +178,19 @@ def _exported(model: _Model) -> Path:
 
 
 def _fused(model: _Model) -> Path:
-    """Attention, normalisation and activation as one operator each."""
+    """Attention, normalisation and activation as one operator each; a sum that is normalised
+    stays two (:mod:`corpus.encoders.graph`).
+    """
+    from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
 
     path = model.work / "fused.onnx"
     if not path.exists():
-        optimised = optimize_model(str(_exported(model)), model_type="bert")
+        options = FusionOptions("bert")
+        options.enable_skip_layer_norm = False
+        optimised = optimize_model(
+            str(_exported(model)), model_type="bert", optimization_options=options
+        )
         optimised.save_model_to_file(str(path))
     return path
 

@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from corpus.types import Vectors
 
+_SLOWER = ["SkipLayerNormFusion"]
+"""What is not fused: a sum and its normalisation as one operator take two to three times as long
+as one after the other, a fifth of the whole, with onnxruntime 1.32 (docs/log.md)."""
+
 
 class Record(BaseModel):
     """What a compiled graph must be, to be loaded, and what it is."""
@@ -37,7 +41,7 @@ class Graph:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors
         self._session = onnxruntime.InferenceSession(
-            data, options, providers=["CPUExecutionProvider"]
+            data, options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
         )
 
     def embed(self, ids: list[int]) -> Vectors:
