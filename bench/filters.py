@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from bench import results
-from corpus import analysis
 from corpus.build import Build
 from corpus.fingerprint import Fingerprint
-from corpus.identity import chunk_id, document_digest, source_digest, text_key
+from corpus.identity import ANALYSIS, chunk_id, document_digest, source_digest, text_key
 from corpus.snapshot import Snapshot
 from corpus.store import Store
 from corpus.texts import Entry
@@ -101,7 +100,7 @@ def _publish(store: Store, documents: int) -> None:
     chance, made = random.Random(1), np.random.default_rng(1)
     weights = [1 / (rank + 1) for rank in range(len(VOCABULARY))]
     rows = []
-    with Build(store, None, fingerprint, {"words": analysis.VERSION}) as build:
+    with Build(store, None, fingerprint, {"words": ANALYSIS}) as build:
         for number in range(documents):
             texts = [" ".join(chance.choices(VOCABULARY, weights, k=30)) for _ in range(CHUNKS)]
             entry = _entry(number, texts)

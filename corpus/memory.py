@@ -6,7 +6,6 @@ the files of large libraries do not count. On Linux; elsewhere it may bound less
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import resource
 from collections.abc import Iterator
@@ -45,6 +44,8 @@ def give_back() -> None:
     Loading frees much at once: what a model was parsed from, files that were read to be checked.
     Does nothing where the C library is another.
     """
+    import ctypes
+
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -8,16 +8,16 @@ generated from this file.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+import msgspec
+from msgspec import Meta
 
-from corpus import globs
 from corpus.errors import SettingsError
 
 CONFIG_NAME = "rag.toml"
@@ -25,301 +25,275 @@ CONFIG_VARIABLE = "RAG_CONFIG"
 PREFIX = "RAG_"
 NOT_SETTINGS = {CONFIG_VARIABLE, "RAG_DATA"}  # RAG_DATA: where tests and benchmarks find data
 
+Patterns = tuple[str, ...]
+Pairs = dict[str, str]
 
-def _split_patterns(value: object) -> object:
-    """Let an environment variable hold several patterns, separated by commas."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_split_patterns)]
+_TRUTH = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
 
 
-def _naming(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse patterns for paths that name nothing, or mean nothing."""
-    for pattern in patterns:
-        try:
-            names = globs.Path(pattern, names=True).names
-        except globs.BadPattern as error:
-            raise ValueError(f"the pattern {pattern!r} means nothing: {error}") from None
-        if not names:
-            raise ValueError(f"the pattern {pattern!r} names nothing, as {{year}}/** would")
-    return patterns
+def _setting(default: Any, description: str) -> Any:
+    """A field with its default, and what is said of it in docs/settings.md."""
+    said = {"description": description}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=said)
+    return field(default=default, metadata=said)
 
 
-def _split_pairs(value: object) -> object:
-    """Let an environment variable hold several NAME=VALUE pairs, separated by commas."""
-    if isinstance(value, str):
-        return dict(part.strip().partition("=")[::2] for part in value.split(",") if part.strip())
-    return value
-
-
-Pairs = Annotated[dict[str, str], BeforeValidator(_split_pairs)]
-
-
-def _unset_where_empty(value: object) -> object:
-    """Let an empty environment variable stand for a value that is not set."""
-    return None if value == "" else value
-
-
-Unset = BeforeValidator(_unset_where_empty)
-
-
-class Section(BaseModel):
-    """A group of settings: immutable, and strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class EmbeddingSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingSettings:
     """Which model places text in the vector space. Part of a store's identity."""
 
-    model: str = Field(
+    model: str = _setting(
         "all-MiniLM-L6-v2",
-        description="A sentence-transformers model: the packaged default, a folder, or a hub id.",
+        "A sentence-transformers model: the packaged default, a folder, or a hub id.",
     )
-    query_prefix: str = Field("", description="Put before a question, where the model wants one.")
-    document_prefix: str = Field("", description="Put before a chunk, where the model wants one.")
-    batch_tokens: Annotated[int, Field(ge=256)] = Field(
+    query_prefix: str = _setting("", "Put before a question, where the model wants one.")
+    document_prefix: str = _setting("", "Put before a chunk, where the model wants one.")
+    batch_tokens: Annotated[int, Meta(ge=256)] = _setting(
         4096,
-        description="Tokens that the model as it is embeds at once, padding included. More needs "
-        "more memory.",
+        "Tokens that the model as it is embeds at once, padding included. More needs more memory.",
     )
-    compiled: bool = Field(
+    compiled: bool = _setting(
         True,
-        description="Embed with the model compiled for this machine, which is made once for "
+        "Embed with the model compiled for this machine, which is made once for "
         "documents and once for questions, and kept in the user's cache. On a GPU documents are "
         "embedded by the model as it is; `false` for that everywhere.",
     )
 
 
-class ChunkingSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkingSettings:
     """How documents are cut. Part of a store's identity."""
 
-    target_tokens: Annotated[int, Field(ge=16)] = Field(
+    target_tokens: Annotated[int, Meta(ge=16)] = _setting(
         160,
-        description="Tokens a chunk aims for, prefix included; never above the model's limit.",
+        "Tokens a chunk aims for, prefix included; never above the model's limit.",
     )
 
 
-class IngestSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
     """What is taken in from a folder."""
 
-    include: Patterns = Field(
-        (), description="Gitignore-style patterns; when given, only matching files are taken in."
+    include: Patterns = _setting(
+        (), "Gitignore-style patterns; when given, only matching files are taken in."
     )
-    exclude: Patterns = Field(
-        (), description="Gitignore-style patterns of files and folders to leave out."
-    )
-    path_metadata: Annotated[Patterns, AfterValidator(_naming)] = Field(
+    exclude: Patterns = _setting((), "Gitignore-style patterns of files and folders to leave out.")
+    path_metadata: Patterns = _setting(
         (),
-        description="Metadata in paths: patterns that name what they find, e.g. {team}/{year}/**; "
+        "Metadata in paths: patterns that name what they find, e.g. {team}/{year}/**; "
         "docs/where.md has their form. Part of a store's identity.",
     )
-    max_file_mb: Annotated[float, Field(gt=0)] = Field(
-        64, description="Larger files are skipped, and said so. Megabytes."
+    max_file_mb: Annotated[float, Meta(gt=0)] = _setting(
+        64, "Larger files are skipped, and said so. Megabytes."
     )
-    max_delete_percent: Annotated[float, Field(ge=0, le=100)] = Field(
+    max_delete_percent: Annotated[float, Meta(ge=0, le=100)] = _setting(
         10,
-        description="A run that would remove more than this share of the documents, and more "
+        "A run that would remove more than this share of the documents, and more "
         "than 10 of them, is refused. Percent.",
     )
-    keep_snapshots: Annotated[int, Field(ge=1)] = Field(
-        5, description="Snapshots kept for rollback; older ones are removed after a publish."
+    keep_snapshots: Annotated[int, Meta(ge=1)] = _setting(
+        5, "Snapshots kept for rollback; older ones are removed after a publish."
     )
-    reserve_mb: Annotated[Annotated[float, Field(ge=0)] | None, Unset] = Field(
+    reserve_mb: Annotated[float, Meta(ge=0)] | None = _setting(
         None,
-        description="Space that a run leaves free on the disk of the store; one that might not is "
+        "Space that a run leaves free on the disk of the store; one that might not is "
         "refused before it writes. Megabytes; unset: 256, or 5 % of the disk where that is less.",
     )
-    workers: Annotated[Annotated[int, Field(ge=0, le=64)] | None, Unset] = Field(
+    workers: Annotated[int, Meta(ge=0, le=64)] | None = _setting(
         None,
-        description="Processes that read and parse files beside the one that embeds and writes; 0: "
+        "Processes that read and parse files beside the one that embeds and writes; 0: "
         "none. A run that reads little starts none. Unset: one for every second core.",
     )
-    allow_network_store: bool = Field(
+    allow_network_store: bool = _setting(
         False,
-        description="Write a store on a network file system (NFS, SMB, FUSE, 9p and the like) "
+        "Write a store on a network file system (NFS, SMB, FUSE, 9p and the like) "
         "rather than refuse to. Reading one is always allowed.",
     )
 
 
-class RetrievalSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalSettings:
     """How chunks are found."""
 
-    candidates: Annotated[int, Field(ge=10, le=1000)] = Field(
-        100, description="Chunks fetched by each of the two searches before they are fused."
+    candidates: Annotated[int, Meta(ge=10, le=1000)] = _setting(
+        100, "Chunks fetched by each of the two searches before they are fused."
     )
-    dense_weight: Annotated[float, Field(ge=0, le=1)] = Field(
+    dense_weight: Annotated[float, Meta(ge=0, le=1)] = _setting(
         0.4,
-        description="Share of the dense score in the fused score; the rest is words. Less of it "
+        "Share of the dense score in the fused score; the rest is words. Less of it "
         "counts for a question in a language that the embedding model cannot read.",
     )
-    index: Literal["auto", "exact"] = Field(
+    index: Literal["auto", "exact"] = _setting(
         "auto",
-        description="`exact` compares every vector with the question, however many there are; "
+        "`exact` compares every vector with the question, however many there are; "
         "`auto` first scans codes of one bit a dimension where there are more than 50,000.",
     )
-    reranker: str = Field(
+    reranker: str = _setting(
         "",
-        description="A sentence-transformers CrossEncoder that puts the best hits into a better "
+        "A sentence-transformers CrossEncoder that puts the best hits into a better "
         "order: a folder or a hub id. Empty: none.",
     )
-    rerank_depth: Annotated[int, Field(ge=1, le=1000)] = Field(
-        32, description="Hits that the reranker scores, the best first."
+    rerank_depth: Annotated[int, Meta(ge=1, le=1000)] = _setting(
+        32, "Hits that the reranker scores, the best first."
     )
-    rerank_budget_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
+    rerank_budget_ms: Annotated[float, Meta(gt=0, le=60_000)] = _setting(
         500,
-        description="Time that reranking may take a question; hits that are not scored in it "
+        "Time that reranking may take a question; hits that are not scored in it "
         "stay below those that are. Milliseconds.",
     )
 
 
-class AnswerSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSettings:
     """How an answer is made."""
 
-    k: Annotated[int, Field(ge=1, le=100)] = Field(8, description="Passages shown per question.")
-    engine: str = Field("extractive", description="The engine used when a request names none.")
-    max_quotes: Annotated[int, Field(ge=1, le=10)] = Field(
-        3, description="Sentences an extractive answer quotes at most."
+    k: Annotated[int, Meta(ge=1, le=100)] = _setting(8, "Passages shown per question.")
+    engine: str = _setting("extractive", "The engine used when a request names none.")
+    max_quotes: Annotated[int, Meta(ge=1, le=10)] = _setting(
+        3, "Sentences an extractive answer quotes at most."
     )
-    min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(
+    min_confidence: Annotated[float, Meta(ge=0, le=1)] = _setting(
         0.5,
-        description="How sure the extractive engine must be that the passages are about the "
+        "How sure the extractive engine must be that the passages are about the "
         "question; below it, the answer is that the documents do not say. docs/log.md has what "
         "each value costs.",
     )
-    strict: bool = Field(
-        False, description="Say only sentences whose citations hold them up, in every answer."
+    strict: bool = _setting(
+        False, "Say only sentences whose citations hold them up, in every answer."
     )
-    max_history_turns: Annotated[int, Field(ge=0, le=200)] = Field(
-        20, description="Turns of a conversation that a request may bring; more are refused."
+    max_history_turns: Annotated[int, Meta(ge=0, le=200)] = _setting(
+        20, "Turns of a conversation that a request may bring; more are refused."
     )
 
 
-class GenerationSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSettings:
     """What a generative model is told, and how it answers."""
 
-    model: str = Field(
+    model: str = _setting(
         "",
-        description="The model of the engine vllm: a hub id, e.g. google/gemma-2-9b-it, or a "
+        "The model of the engine vllm: a hub id, e.g. google/gemma-2-9b-it, or a "
         "folder. Empty: what the server at vllm.urls serves.",
     )
-    revision: str = Field("", description="Revision of a model on the hub; empty: its newest.")
-    tokenizer: str = Field(
-        "", description="Folder or hub id of the tokenizer, where it is not the model's own."
+    revision: str = _setting("", "Revision of a model on the hub; empty: its newest.")
+    tokenizer: str = _setting(
+        "", "Folder or hub id of the tokenizer, where it is not the model's own."
     )
-    chat_template: Annotated[Path | None, Unset] = Field(
-        None, description="A Jinja file used instead of the model's own chat template."
+    chat_template: Path | None = _setting(
+        None, "A Jinja file used instead of the model's own chat template."
     )
-    template_variables: Pairs = Field(
-        {}, description="Variables that the chat template is given, e.g. reasoning_effort=low."
+    template_variables: Pairs = _setting(
+        {},
+        "Variables that the chat template is given, e.g. reasoning_effort=low.",
     )
-    instructions: Annotated[Path | None, Unset] = Field(
+    instructions: Path | None = _setting(
         None,
-        description="A file used instead of the packaged instructions; `rag explain` names "
+        "A file used instead of the packaged instructions; `rag explain` names "
         "the one in use, docs/generate.md has its form.",
     )
-    examples: bool = Field(True, description="Show the model the examples of the instructions.")
-    style: Literal["concise", "detailed", "quotes_first", "quotes"] = Field(
-        "concise", description="How an answer reads: concise, detailed, quotes_first or quotes."
+    examples: bool = _setting(True, "Show the model the examples of the instructions.")
+    style: Literal["concise", "detailed", "quotes_first", "quotes"] = _setting(
+        "concise", "How an answer reads: concise, detailed, quotes_first or quotes."
     )
-    thinking: Literal["off", "hidden", "shown"] = Field(
+    thinking: Literal["off", "hidden", "shown"] = _setting(
         "off",
-        description="What a model that thinks before it answers does: off, where its "
+        "What a model that thinks before it answers does: off, where its "
         "template can switch it off; hidden; shown.",
     )
-    temperature: Annotated[Annotated[float, Field(ge=0, le=2)] | None, Unset] = Field(
-        None, description="Of sampling; unset: as the model's generation config says, else 0."
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = _setting(
+        None, "Of sampling; unset: as the model's generation config says, else 0."
     )
-    top_p: Annotated[Annotated[float, Field(gt=0, le=1)] | None, Unset] = Field(
-        None, description="Of sampling; unset: as the model's generation config says, else 1."
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = _setting(
+        None, "Of sampling; unset: as the model's generation config says, else 1."
     )
-    seed: Annotated[int | None, Unset] = Field(
-        None, description="Of sampling; unset: drawn by the engine."
+    seed: int | None = _setting(None, "Of sampling; unset: drawn by the engine.")
+    max_tokens: Annotated[int, Meta(ge=1)] = _setting(
+        512, "Tokens an answer has at most; kept free in the model's context."
     )
-    max_tokens: Annotated[int, Field(ge=1)] = Field(
-        512, description="Tokens an answer has at most; kept free in the model's context."
-    )
-    passage_tokens: Annotated[int, Field(ge=64)] = Field(
-        4096, description="Tokens of the prompt spent on passages at most."
+    passage_tokens: Annotated[int, Meta(ge=64)] = _setting(
+        4096, "Tokens of the prompt spent on passages at most."
     )
 
 
-class VllmSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VllmSettings:
     """The vLLM servers that generate, or the one that is started here."""
 
-    urls: Patterns = Field(
-        (), description="Servers to use, http://HOST:PORT or unix:/PATH; empty: one is started."
+    urls: Patterns = _setting(
+        (), "Servers to use, http://HOST:PORT or unix:/PATH; empty: one is started."
     )
-    bin: str = Field(
-        "", description="The command `vllm`, where it is not beside `rag` or on the path."
+    bin: str = _setting("", "The command `vllm`, where it is not beside `rag` or on the path.")
+    arguments: Patterns = _setting((), "More arguments for `vllm serve`.")
+    max_model_len: Annotated[int, Meta(ge=256)] | None = _setting(
+        None, "Tokens of context to serve; unset: the model's own, 16,384 at most."
     )
-    arguments: Patterns = Field((), description="More arguments for `vllm serve`.")
-    max_model_len: Annotated[Annotated[int, Field(ge=256)] | None, Unset] = Field(
-        None, description="Tokens of context to serve; unset: the model's own, 16,384 at most."
+    gpu_memory: Annotated[float, Meta(gt=0, le=1)] = _setting(
+        0.9, "Share of the GPU's memory that vLLM may use."
     )
-    gpu_memory: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.9, description="Share of the GPU's memory that vLLM may use."
-    )
-    dtype: str = Field("auto", description="Number format of the weights, as vLLM names it.")
-    max_requests: Annotated[int, Field(ge=1)] = Field(
+    dtype: str = _setting("auto", "Number format of the weights, as vLLM names it.")
+    max_requests: Annotated[int, Meta(ge=1)] = _setting(
         64,
-        description="Requests that the engine takes at once, running and waiting together; more "
+        "Requests that the engine takes at once, running and waiting together; more "
         "are answered extractively.",
     )
-    adapters: Pairs = Field({}, description="LoRA adapters: NAME=FOLDER; a request names one.")
-    deadline_s: Annotated[float, Field(gt=0, le=3600)] = Field(
-        120, description="Seconds a generated answer may take at most."
+    adapters: Pairs = _setting({}, "LoRA adapters: NAME=FOLDER; a request names one.")
+    deadline_s: Annotated[float, Meta(gt=0, le=3600)] = _setting(
+        120, "Seconds a generated answer may take at most."
     )
-    first_token_s: Annotated[float, Field(gt=0, le=3600)] = Field(
-        20, description="Seconds until its first token; later, the answer is extractive."
+    first_token_s: Annotated[float, Meta(gt=0, le=3600)] = _setting(
+        20, "Seconds until its first token; later, the answer is extractive."
     )
 
 
-class ServeSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
     """The HTTP service."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        8000, description="Port to listen on; 0 picks a free one."
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: Annotated[int, Meta(ge=0, le=65535)] = _setting(
+        8000, "Port to listen on; 0 picks a free one."
     )
-    threads: Annotated[int, Field(ge=2, le=256)] = Field(
-        64, description="Requests answered at once; an open stream holds one."
+    threads: Annotated[int, Meta(ge=2, le=256)] = _setting(
+        64, "Requests answered at once; an open stream holds one."
     )
-    max_question_chars: Annotated[int, Field(ge=1)] = Field(
-        4000, description="A longer question is refused. Characters."
+    max_question_chars: Annotated[int, Meta(ge=1)] = _setting(
+        4000, "A longer question is refused. Characters."
     )
-    refresh_every: str = Field(
-        "", description="Refresh the roots at this interval while serving, e.g. 15m. Empty: never."
+    refresh_every: str = _setting(
+        "", "Refresh the roots at this interval while serving, e.g. 15m. Empty: never."
     )
-    refresh_cron: str = Field(
-        "", description="Refresh on this cron schedule while serving, e.g. '0 * * * *'."
+    refresh_cron: str = _setting(
+        "", "Refresh on this cron schedule while serving, e.g. '0 * * * *'."
     )
-    timezone: str = Field("", description="Time zone of the cron schedule; empty: the machine's.")
+    timezone: str = _setting("", "Time zone of the cron schedule; empty: the machine's.")
 
 
-class ScheduleSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSettings:
     """How refreshes run that are not started by hand: when due, or asked for over HTTP."""
 
-    jitter: str = Field(
+    jitter: str = _setting(
         "",
-        description="Spread the starts over this time after they are due, e.g. 5m, so that many "
+        "Spread the starts over this time after they are due, e.g. 5m, so that many "
         "machines or stores do not start at once. Empty: start when due.",
     )
-    memory_mb: Annotated[Annotated[float, Field(ge=64)] | None, Unset] = Field(
+    memory_mb: Annotated[float, Meta(ge=64)] | None = _setting(
         None,
-        description="Memory that such a refresh may have, in megabytes; one that needs more "
+        "Memory that such a refresh may have, in megabytes; one that needs more "
         "fails, and nothing else does. With the packaged model it takes some 1,500. Unset: as much "
         "as there is.",
     )
 
 
-class Settings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """All settings of one process, fixed at its start."""
 
-    store: Path = Field(Path("store"), description="The folder that holds the corpus.")
+    store: Path = _setting(Path("store"), "The folder that holds the corpus.")
     embedding: EmbeddingSettings = EmbeddingSettings()
     chunking: ChunkingSettings = ChunkingSettings()
     ingest: IngestSettings = IngestSettings()
@@ -348,30 +322,27 @@ def load(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> 
     for origin, values in layers:
         _refuse_unknown(values, origin)
         merged = _merge(merged, values)
-    try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        raise SettingsError(_explain(error.errors()[0])) from None
+    return Settings(**{name: _checked(name, value) for name, value in merged.items()})
+
+
+def plain(section: object) -> dict[str, Any]:
+    """A section of the settings as JSON has it."""
+    found: dict[str, Any] = msgspec.to_builtins(section, enc_hook=str)
+    return found
 
 
 def known_keys() -> list[str]:
     """Every setting by its dotted name, in the order of this file."""
     return [
-        f"{name}.{key}" if key else name
-        for name, info in Settings.model_fields.items()
-        for key in _keys_of(info.annotation)
+        f"{top.name}.{one.name}" if one else top.name
+        for top in fields(Settings)
+        for one in (fields(top.default) if is_dataclass(top.default) else [None])
     ]
 
 
 def variable(key: str) -> str:
     """The environment variable of a dotted key: ``serve.port`` is ``RAG_SERVE__PORT``."""
     return PREFIX + key.replace(".", "__").upper()
-
-
-def _keys_of(annotation: object) -> list[str]:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return list(annotation.model_fields)
-    return [""]
 
 
 def _config_path(environ: Mapping[str, str]) -> Path | None:
@@ -384,6 +355,8 @@ def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
     path = _config_path(environ)
     if path is None:
         return {}
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -442,10 +415,88 @@ def _refuse_unknown(values: Mapping[str, Any], origin: object) -> None:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     return f"; did you mean {close[0]!r}?" if close else "; docs/settings.md lists all settings"
 
 
-def _explain(error: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    return f"the setting {key!r} is {error['input']!r}: {error['msg'].lower()}"
+def _checked(name: str, given: Any) -> Any:
+    """A value or section of the settings, from what is given of it."""
+    default = getattr(Settings(), name)
+    kind = type(default) if is_dataclass(default) else Path
+    try:
+        found = msgspec.convert(_meant(given, default), kind, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        _refuse(error, name, given)
+    if is_dataclass(default):
+        _check_finite(name, found)
+    if isinstance(found, IngestSettings):
+        _check_patterns(found.path_metadata)
+    return found
+
+
+def _meant(given: Any, default: Any) -> Any:
+    """A section with texts read as what they stand for: the environment knows nothing else."""
+    if not (isinstance(given, Mapping) and is_dataclass(default)):
+        return given
+    return {
+        key: _spelled(value, getattr(default, key)) if isinstance(value, str) else value
+        for key, value in given.items()
+    }
+
+
+def _spelled(text: str, default: object) -> object:
+    """Patterns and NAME=VALUE pairs are separated by commas; an empty text may unset a value."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, tuple):
+        return parts
+    if isinstance(default, dict):
+        return dict(part.partition("=")[::2] for part in parts)
+    if isinstance(default, bool):
+        return _TRUTH.get(text.strip().lower(), text)
+    if isinstance(default, int | float):
+        return text.strip().replace("_", "")  # 1_000, as TOML writes it
+    if default is None:
+        return text.strip() or None
+    return text
+
+
+def _path(_: type[Path], value: object) -> Path:
+    """The one type among the settings that is none of TOML's."""
+    if not isinstance(value, str | Path):
+        raise TypeError("expected a path")
+    return Path(value)
+
+
+def _check_finite(name: str, section: Any) -> None:
+    for one in fields(section):
+        value = getattr(section, one.name)
+        if isinstance(value, float) and not isfinite(value):
+            key = f"{name}.{one.name}"
+            raise SettingsError(f"the setting {key!r} is {value}: expected a finite number")
+
+
+def _check_patterns(patterns: Patterns) -> None:
+    """Refuse patterns for paths that name nothing, or mean nothing."""
+    if not patterns:
+        return
+    from corpus import globs
+
+    for pattern in patterns:
+        told = f"the setting 'ingest.path_metadata' is {list(patterns)}: the pattern {pattern!r}"
+        try:
+            names = globs.Path(pattern, names=True).names
+        except globs.BadPattern as error:
+            raise SettingsError(f"{told} means nothing: {error}") from None
+        if not names:
+            raise SettingsError(f"{told} names nothing, as {{year}}/** would")
+
+
+def _refuse(error: msgspec.ValidationError, name: str, given: Any) -> NoReturn:
+    """Name the setting that msgspec found wrong: ``Expected `int` ... - at `$.port```."""
+    told, _, place = str(error).partition(" - at `$.")
+    below = re.split(r"[\[`]", place)[0]
+    key, value = (f"{name}.{below}", given[below]) if below else (name, given)
+    told = told[:1].lower() + told[1:]
+    raise SettingsError(f"the setting {key!r} is {value!r}: {told}") from None

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from corpus import analysis
 from corpus.codes import Codes
 from corpus.columns import Columns
 from corpus.errors import SnapshotDamaged, UnknownDocument, UnknownFormat
 from corpus.files import record_of
 from corpus.filtering import Allowed, Filters, Owners
 from corpus.fusion import Ranked, fuse
+from corpus.identity import ANALYSIS
 from corpus.ledger import read_ledger
 from corpus.manifest import SEGMENTS, SNAPSHOTS, WORDS, below, read_manifest
 from corpus.segment import Segment
@@ -213,7 +213,7 @@ class Snapshot:
         return ref
 
     def _open_words(self, folder: Path) -> WordIndex:
-        if version_of(self.manifest.settings) != analysis.VERSION:
+        if version_of(self.manifest.settings) != ANALYSIS:
             raise UnknownFormat(
                 f"snapshot {self.id}: its words are those of another version; run `rag refresh`"
             )

@@ -24,14 +24,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corpus import collecting, daily, files, lease, lock, recovery
+from corpus import daily, files, lease, lock, recovery
 from corpus import tags as tagging
 from corpus.errors import (
     CorpusError,
@@ -46,6 +45,7 @@ from corpus.manifest import SEGMENTS, SNAPSHOTS, Manifest, read_manifest
 from corpus.types import LedgerRow
 
 if TYPE_CHECKING:
+    from corpus.collecting import Garbage
     from corpus.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -236,6 +236,8 @@ class Store:
 
         :return: ids of the snapshots that were removed.
         """
+        from corpus import collecting
+
         try:
             garbage = collecting.find(self, keep)
         except (TagsDamaged, OSError) as error:
@@ -243,13 +245,13 @@ class Store:
             return []
         return self.remove(garbage)
 
-    def remove(self, garbage: collecting.Garbage) -> list[str]:
+    def remove(self, garbage: Garbage) -> list[str]:
         """Remove what was found to be garbage. The caller holds the lock since then.
 
         :return: ids of the snapshots that were removed.
         """
         for place in garbage.left_overs:
-            shutil.rmtree(self.path / place, ignore_errors=True)
+            files.remove_folder(self.path / place)
         removed = [one for one in garbage.snapshots if self._remove(SNAPSHOTS, one)]
         if len(removed) == len(garbage.snapshots):
             for name in garbage.segments:
@@ -271,7 +273,7 @@ class Store:
             files.sync_folder(place)  # or a crash could bring the name back without its files
         except OSError:
             return False
-        shutil.rmtree(place / f"tmp-{name}", ignore_errors=True)
+        files.remove_folder(place / f"tmp-{name}")
         return True
 
     def _summary(self, name: str, current: str | None, tags: dict[str, str]) -> SnapshotSummary:

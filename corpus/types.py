@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from corpus.where import Where
-
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from corpus.where import Where
 
 Vectors: TypeAlias = "npt.NDArray[np.float32]"
 """Unit vectors, one per row: float32, shape (n, dim), C order, every row with L2 norm 1."""

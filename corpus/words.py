@@ -68,7 +68,7 @@ def _open(folder: Path) -> tantivy.Index:
 
 
 def version_of(settings: Mapping[str, Any]) -> int:
-    """Which :data:`corpus.analysis.VERSION` a snapshot with these settings was written by."""
+    """Which :data:`corpus.identity.ANALYSIS` a snapshot with these settings was written by."""
     return int(settings.get("words", 1))
 
 

@@ -3,7 +3,8 @@
 A chunk never spans two sections and, where a block fits, never parts it. What is embedded
 is the chunk with its title and headings before it, and all of that together stays within
 the target and the model's own limit, counted by the model's own tokenizer, special tokens
-included: the encoder never has anything to cut.
+included: the encoder never has anything to cut. Whoever changes where a document is cut raises
+:data:`ingest.versions.CHUNKER`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,6 @@ from itertools import groupby
 from corpus.embedding import Tokens
 from corpus.sentences import sentence_spans
 from ingest.parsed import Block, Kind, Parsed
-
-VERSION = 2
-"""Raised whenever the same document would be cut otherwise: part of a snapshot's identity."""
 
 _MAX_PREFIX_SHARE = 0.4
 """A long heading path gives way, outermost first, so that a chunk is mostly its own text."""

@@ -14,8 +14,6 @@ from __future__ import annotations
 import codecs
 import re
 
-from charset_normalizer import from_bytes
-
 from corpus.errors import UnreadableSource
 from ingest import alphabets
 
@@ -212,6 +210,8 @@ def _guesses(data: bytes) -> list[str]:
     needed = _LATIN_FITNESS if high <= _LATIN_SHARE * len(sample) else _FULL_FITNESS
     latin = alphabets.rank(sample)
     likely = [page for fitness, page in latin if fitness >= needed]
+    from charset_normalizer import from_bytes  # most files are UTF-8
+
     statistical = [match.encoding for match in from_bytes(sample, cp_isolation=_STATISTICAL)]
     rest = [page for fitness, page in latin if fitness >= _SOME_FITNESS]
     return [*likely, *statistical, *rest]

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from corpus.fingerprint import Fingerprint
 from corpus.types import ChunkVectors
-from ingest import scratch
+from ingest.leftovers import JOURNAL
 from ingest.scratch import Scratch, checksum
 
-NAME = "journal.sqlite"
 _LAYOUT = 2  # of a row: a chunk's own vector and those of its windows
 _SCHEMA = "CREATE TABLE vectors (key TEXT PRIMARY KEY, vector BLOB NOT NULL, sum BLOB NOT NULL);"
 
@@ -29,7 +28,7 @@ class Journal:
 
     def __init__(self, store: Path, space: Fingerprint) -> None:
         self._dim = space.dim
-        self._scratch = Scratch(store / NAME, _SCHEMA, f"{_LAYOUT} {space.id}")
+        self._scratch = Scratch(store / JOURNAL, _SCHEMA, f"{_LAYOUT} {space.id}")
 
     def find(self, keys: Sequence[str]) -> dict[str, ChunkVectors]:
         """The vectors that are on record for these keys."""
@@ -60,8 +59,3 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self._scratch.close()
-
-
-def remove(store: Path) -> None:
-    """Delete a journal that a killed run left behind, and that nobody needs."""
-    scratch.remove(store / NAME)

@@ -7,12 +7,12 @@ or decide which roots there are; that is ``ingest.runner``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-from corpus import analysis, ledger
+from corpus import ledger
 from corpus import roots as stored
 from corpus.embedding import ChunkEncoder
 from corpus.errors import GuardRefused, NoSnapshot, NothingToIngest, UnreadableSource
@@ -24,26 +24,20 @@ from corpus.runs import Effort
 from corpus.settings import Settings
 from corpus.store import Store
 from corpus.types import LedgerRow, Status
-from ingest import chunker, journal, outlook, readers, reading, sidecar
+from ingest import leftovers, readers, reading
 from ingest import plan as planning
-from ingest.changes import Changes
-from ingest.making import Cutting
-from ingest.metadata import PathMetadata
 from ingest.naming import Names, record_prefixes, source_ids
-from ingest.outlook import Work
 from ingest.plan import Plan
-from ingest.preparing import Preparer
 from ingest.progress import Progress
 from ingest.report import Report, tally
 from ingest.seen import Seen
 from ingest.settling import Settling
-from ingest.shelf import Shelf
 from ingest.sources import Listing, Source, walk
-from ingest.vectorising import Watched
-from ingest.workers import maker_for
+from ingest.versions import reading_settings
 
-RECORDS = "jsonl"
-"""The format whose files hold many documents each."""
+if TYPE_CHECKING:
+    from ingest.intake import Intake
+    from ingest.outlook import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +46,6 @@ class Options:
 
     prune: bool = True  # remove what is no longer there
     max_delete_percent: float = 10
-
-
-def reading_settings(settings: Settings) -> dict[str, Any]:
-    """What decides how documents are read and cut: part of a snapshot's identity."""
-    return {
-        "chunking": settings.chunking.model_dump(),
-        "chunker": chunker.VERSION,
-        "readers": dict(readers.VERSION),
-        "words": analysis.VERSION,
-        **_where_given("path_metadata", list(settings.ingest.path_metadata)),
-    }
-
-
-def _where_given(name: str, value: list[str]) -> dict[str, Any]:
-    """A setting that came later: without it a snapshot is the one that it was before."""
-    return {name: value} if value else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +76,11 @@ class Run:
         looks_only: bool = False,
     ) -> None:
         self._store, self._settings = means.store, means.settings
-        self._encoder, self._progress = Watched(means.encoder), means.progress
+        self._means, self._progress = means, means.progress
         self._roots, self._walked, self._options = roots, walked, options
         self._keys = frozenset(root.key for root in roots)
         self._known = {root.key for root in stored.read(means.store.path)}
-        self._began, self._bytes_read = time.monotonic(), 0
+        self._began = time.monotonic()
         self._seen = Seen(means.store.path)
         self._reading = reading_settings(means.settings)
         self._parent, self._ledger = _followed(means.store, looks_only=looks_only)
@@ -118,7 +96,7 @@ class Run:
         :raises EmbeddingMismatch: when the store belongs to another embedding model.
         """
         if self._parent:
-            check_same(found=self._parent.fingerprint, expected=self._encoder.fingerprint)
+            check_same(found=self._parent.fingerprint, expected=self._means.encoder.fingerprint)
         listings = [self._listing(root) for root in self._walked]
         names = self._names(listings)
         outdated = self._outdated(names)
@@ -143,14 +121,16 @@ class Run:
 
     def preview(self, plan: Plan) -> Report:
         """What the plan would come to, as far as that is known before anything is read."""
+        from ingest import outlook
+
         blocked = outlook.obstacles(plan.to_read)
         before = {(row.root, row.path): row for row in self._ledger}
         rows = []
         for source in plan.to_read:
             place = (source.root, source.path)
             rows.append(_expected(source, plan.names, before.get(place), blocked.get(place, "")))
-        report = self._report(plan, [*self._settling(plan).unread(), *rows], changes=None)
-        return replace(report, plan=outlook.intent_of(plan, blocked))
+        report = self._report(plan, [*self._settling(plan).unread(), *rows], None)
+        return replace(report, dry_run=True, plan=outlook.intent_of(plan, blocked))
 
     def has_work(self, plan: Plan) -> bool:
         """Whether carrying the plan out may change the corpus."""
@@ -161,12 +141,15 @@ class Run:
 
     def work(self, plan: Plan) -> Work:
         """How much the plan asks for."""
+        from ingest import outlook
+
         return outlook.work_of(plan, self._ledger)
 
     def room(self, plan: Plan) -> int:
         """Bytes that carrying the plan out may write at most."""
-        rows = len(plan.to_read) + len(self._ledger)
-        dim = self._encoder.fingerprint.dim
+        from ingest import outlook
+
+        dim, rows = self._means.encoder.fingerprint.dim, len(self._ledger) + len(plan.to_read)
         return outlook.room_for(self.work(plan), dim, rows, self._parent)
 
     def carry_out(self, plan: Plan) -> Report:
@@ -175,27 +158,35 @@ class Run:
         :raises StoreBusy: when another machine took the store over meanwhile.
         :raises StoreNotWritable: when the disk refuses; the old snapshot stays current.
         """
+        from ingest.intake import Intake  # with all that reads, cuts and embeds
+
         parent = self._parent.id if self._parent else None
-        shelf = Shelf(self._store.path, f"{self._encoder.fingerprint.id} {self._reading}")
-        with (
-            shelf,
-            Changes(self._store, parent, self._encoder, self._reading, anew=self.anew) as changes,
-        ):
-            for row in (*plan.removed, *(old for old, _ in plan.renamed)):
-                changes.remove(row.source)
-            rows = self._take_in(plan, changes, shelf)
+        with Intake(self._means, parent, self._reading, self._seen, anew=self.anew) as intake:
+            rows = intake.take_in(plan, self._settling(plan))
             self._guard(_going(plan, rows, self._ledger))
             if self.anew or ledger.ordered([*rows, *plan.elsewhere]) != self._ledger:
                 self._progress.stage("publishing", None)
-                changes.publish([*rows, *plan.elsewhere])
-                shelf.discard()
-            elif len(self._walked) == len(self._roots):
-                shelf.discard()  # of a run that was killed after it had published
-                journal.remove(self._store.path)
-            report = self._report(plan, rows, changes)
+                intake.publish([*rows, *plan.elsewhere])
+            elif self._walks_all:
+                intake.discard()
+            report = self._report(plan, rows, intake)
+        self._save_seen()
+        return report
+
+    def leave(self, plan: Plan) -> Report:
+        """What a plan without work comes to: the corpus stays as it is."""
+        if self._walks_all:
+            leftovers.remove_all(self._store.path)
+        self._save_seen()
+        return self._report(plan, self._settling(plan).unread(), None)
+
+    @property
+    def _walks_all(self) -> bool:
+        return len(self._walked) == len(self._roots)
+
+    def _save_seen(self) -> None:
         self._seen.keep_others({root.key for root in self._walked})
         self._seen.save()
-        return report
 
     def _guard(self, going: int) -> None:
         documents = self._parent.counts["documents"] if self._parent else 0
@@ -228,8 +219,8 @@ class Run:
         places = [(one.root, one.path) for one in sources]
         places += [(row.root, row.path) for row in left_out]
         ids = source_ids(self._roots, places, taken=[row.source for row in elsewhere])
-        records = [row.source for row in elsewhere if row.format == RECORDS]
-        records += [ids[one.root, one.path] for one in sources if one.format == RECORDS]
+        records = [row.source for row in elsewhere if row.format == readers.RECORDS]
+        records += [ids[one.root, one.path] for one in sources if one.format == readers.RECORDS]
         return Names(ids, record_prefixes(records))
 
     def _outdated(self, names: Names) -> Callable[[LedgerRow], bool]:
@@ -247,6 +238,8 @@ class Run:
         beside = source.sidecar
         if beside is None:
             return self._hash(source)
+        from ingest import sidecar
+
         try:
             state = sidecar.too_large(beside) or self._hash(beside)
         except UnreadableSource as error:
@@ -262,62 +255,26 @@ class Run:
         self._seen.note(source, content.sha256, content.read_at_ns)
         return content.sha256
 
-    def _take_in(self, plan: Plan, changes: Changes, shelf: Shelf) -> list[LedgerRow]:
-        """Read what is new or changed, and give each source its row."""
-        target = self._settings.chunking.target_tokens
-        owners = self._owners(plan, changes)
-        paths = PathMetadata(self._settings.ingest.path_metadata)
-        cutting = Cutting(self._encoder.tokens, target, paths)
-        preparer = Preparer(plan.names, owners, cutting, self._seen, shelf)
-        settling, rows = self._settling(plan), []
-        if self._brings_text(plan):
-            changes.prepare()
-        self._progress.stage("taking in", len(plan.to_read))
-        with maker_for(plan.to_read, cutting, self._settings.ingest.workers) as maker:
-            for outcome in preparer.outcomes(settling.in_turn(), maker):
-                self._bytes_read = preparer.bytes_read
-                rows.append(settling.settle(outcome, changes))
-                self._progress.step(outcome.row.path)
-                self._progress.embedded(changes.embedded_chunks, changes.embedded_tokens)
-        shelf.flush()
-        changes.flush()
-        return [*rows, *settling.unread()]
-
-    def _brings_text(self, plan: Plan) -> bool:
-        """Whether something is new, or is not what it was when it could be read last."""
-        unread = {(row.root, row.path) for row in self._ledger if row.stale or not row.sha256}
-        return any((one.root, one.path) not in unread for one in (*plan.added, *plan.changed))
-
-    def _owners(self, plan: Plan, changes: Changes) -> Mapping[str, str]:
-        """The documents that stay; asked for only where records could take their ids."""
-        if not any(source.format == RECORDS for source in plan.to_read):
-            return {}
-        going = {plan.names.ids[source.root, source.path] for source in plan.to_read}
-        going |= {row.source for row in plan.removed}
-        going |= {old.source for old, _ in plan.renamed}
-        return {one: source for one, source in changes.owners().items() if source not in going}
-
     def _settling(self, plan: Plan) -> Settling:
         return Settling(plan, self._ledger, self._roots)
 
-    def _effort(self) -> Effort:
-        watched = self._encoder
-        seconds = time.monotonic() - self._began
-        return Effort(seconds, self._bytes_read, watched.texts, watched.seconds)
+    def _report(self, plan: Plan, rows: Sequence[LedgerRow], intake: Intake | None) -> Report:
+        """What the run came to.
 
-    def _report(self, plan: Plan, rows: Sequence[LedgerRow], changes: Changes | None) -> Report:
+        :param intake: what did the work, if there was any.
+        """
         counts = ledger.counts([*rows, *plan.elsewhere])
         counted = tally(plan, rows)
+        seconds = time.monotonic() - self._began
         return Report(
             snapshot=self._store.current_id(),
             documents=counts["documents"],
             chunks=counts["chunks"],
             **{field.name: getattr(counted, field.name) for field in fields(counted)},
-            embedded_chunks=changes.embedded_chunks if changes else 0,
-            reused_chunks=changes.reused_chunks if changes else 0,
-            seconds=round(time.monotonic() - self._began, 3),
-            dry_run=changes is None,
-            effort=self._effort(),
+            embedded_chunks=intake.embedded_chunks if intake else 0,
+            reused_chunks=intake.reused_chunks if intake else 0,
+            seconds=round(seconds, 3),
+            effort=intake.effort(seconds) if intake else Effort(seconds),
         )
 
 
@@ -325,7 +282,8 @@ def _followed(store: Store, *, looks_only: bool) -> tuple[Manifest | None, list[
     """The snapshot that a run follows: the current one, or what stands in for it."""
 
     def read(snapshot_id: str) -> tuple[Manifest, list[LedgerRow]]:
-        return store.manifest(snapshot_id), store.ledger(snapshot_id)
+        manifest = store.manifest(snapshot_id)
+        return manifest, ledger.read_ledger(store.path, manifest)
 
     if looks_only:  # what is damaged has not been put aside
         with suppress(NoSnapshot):

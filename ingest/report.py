@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corpus import ledger
 from corpus.runs import Effort
 from corpus.types import LedgerRow, Status
 from ingest.naming import Place
-from ingest.outlook import Estimate, Intent
 from ingest.plan import Plan
+
+if TYPE_CHECKING:
+    from ingest.outlook import Estimate, Intent
 
 _DRY = ("plan", "estimate")
 _INNER = ("rows", "kinds", "effort")

@@ -11,7 +11,6 @@ from corpus import disk, lease, memory, recovery, roots
 from corpus.errors import BadRoot, NothingToIngest, SnapshotDamaged
 from corpus.roots import Root
 from corpus.runs import Outcome, Recording, RunLog
-from ingest import outlook
 from ingest.pacing import rare_collections
 from ingest.pipeline import Means, Options, Run
 from ingest.report import Failure, Report
@@ -88,6 +87,8 @@ class Runner:
         return self._preview(run)
 
     def _preview(self, run: Run) -> Report:
+        from ingest import outlook
+
         plan = run.plan()
         shown = self._log.runs(being_written=False)
         return replace(run.preview(plan), estimate=outlook.estimate(run.work(plan), shown))
@@ -123,13 +124,11 @@ class Runner:
         run = Run(self._means, known, walked, options)
         turn.recording.is_complete = len(walked) == len(known)
         plan = run.plan()
-        has_work = run.has_work(plan)
-        settings = self._means.settings.ingest
-        if has_work:
-            disk.require(self._store.path, run.room(plan), settings.reserve_mb)
-        if not has_work:
+        if not run.has_work(plan):
             self._keep_roots(known)
-            return replace(run.carry_out(plan), crashed=turn.crashed)
+            return replace(run.leave(plan), crashed=turn.crashed)
+        settings = self._means.settings.ingest
+        disk.require(self._store.path, run.room(plan), settings.reserve_mb)
         with lease.held(self._store.path):
             self._keep_roots(known)
             turn.recording.begin()

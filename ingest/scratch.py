@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus import files
+from ingest.leftovers import remove
 
 _CHECKSUM_BYTES = 8
 
@@ -96,13 +97,6 @@ class Scratch:
             self._connection.close()
         remove(self._path)
         self._connection = self._open()
-
-
-def remove(path: Path) -> None:
-    """Delete a scratch file and what SQLite keeps beside it; what cannot be deleted stays."""
-    for suffix in ("", "-journal", "-wal", "-shm"):
-        with suppress(OSError):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def checksum(data: bytes) -> bytes:

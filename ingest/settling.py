@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from corpus.roots import Root
 from corpus.types import LedgerRow, Status
-from ingest.changes import Changes
 from ingest.naming import Place, source_ids
 from ingest.plan import Plan
-from ingest.prepared import Outcome
 from ingest.sources import Source
+
+if TYPE_CHECKING:
+    from ingest.changes import Changes
+    from ingest.prepared import Outcome
 
 
 class Settling:
@@ -40,6 +43,12 @@ class Settling:
     @cached_property
     def _before(self) -> Mapping[Place, LedgerRow]:
         return {_place(row): row for row in self._ledger}
+
+    def brings_text(self) -> bool:
+        """Whether something is new, or is not what it was when it could be read last."""
+        unread = {_place(row) for row in self._ledger if row.stale or not row.sha256}
+        sources = (*self._plan.added, *self._plan.changed)
+        return any((source.root, source.path) not in unread for source in sources)
 
     def in_turn(self) -> list[Source]:
         """What is to be read. First what gets another name, that of later roots before that of

@@ -21,12 +21,12 @@ from corpus.hashes import SETTLED_NS
 from corpus.identity import chunk_id, text_key
 from corpus.texts import Entry
 from corpus.types import Chunk, Document, LedgerRow, Status
+from ingest.leftovers import SHELF, remove
 from ingest.prepared import Outcome, Prepared
 from ingest.reading import Content
-from ingest.scratch import Scratch, checksum, remove
+from ingest.scratch import Scratch, checksum
 from ingest.sources import Source, Stamp
 
-NAME = "prepared.sqlite"
 _SCHEMA = """
 CREATE TABLE sources (
     root INTEGER, path TEXT, said BLOB NOT NULL, sum BLOB NOT NULL, PRIMARY KEY (root, path)
@@ -68,7 +68,7 @@ class Shelf:
     """
 
     def __init__(self, store: Path, made_with: str) -> None:
-        self._path, self._made_with = store / NAME, made_with
+        self._path, self._made_with = store / SHELF, made_with
         self._waiting: _Waiting = []
         self._texts = self._bytes = 0
 

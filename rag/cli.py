@@ -6,6 +6,8 @@ or because another process is writing, 5 refused by a quality gate, 130 interrup
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import signal
 import sys
@@ -90,6 +92,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line, and turn every error into a message and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    atexit.register(gc.freeze)  # or the interpreter looks through all that is loaded, to end
     try:
         sys.exit(cli.main(standalone_mode=False))
     except click.ClickException as error:

@@ -891,7 +891,7 @@ def test_a_loopback_server_refuses_other_names(shared: Service, host: str) -> No
 def test_a_server_for_others_answers_to_any_name(corpus: Workbench) -> None:
     service = service_over(corpus)
     serve = ServeSettings(host="0.0.0.0")
-    opened = service.context.settings.model_copy(update={"serve": serve})
+    opened = replace(service.context.settings, serve=serve)
     client = create_app(replace(service.context, settings=opened)).test_client()
 
     assert client.get("/healthz", headers={"Host": "rag.example"}).status_code == 200

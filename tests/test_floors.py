@@ -39,7 +39,7 @@ HOMES = {
     "werkzeug": ("rag.api",),
     "gunicorn": ("rag.server",),
     "ir_measures": ("rag.evaluation.retrieval",),
-    "msgspec": ("corpus.ledger",),
+    "msgspec": ("corpus.ledger", "corpus.settings"),
     "vllm": (),
 }
 HEAVY = {*HOMES, "numpy", "pydantic", "sqlite3", "rich", "croniter"}

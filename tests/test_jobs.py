@@ -18,7 +18,7 @@ from corpus import memory
 from corpus.errors import JobRunning, OutOfMemory, UnknownJob
 from corpus.runs import Outcome, RunLog
 from corpus.settings import ServeSettings, Settings
-from rag.commands.refresh import is_between
+from rag.commands.keeping import is_between
 from rag.jobs import Job, Jobs, JobStatus, refresh_command
 from rag.schedule import Schedule, schedule_of
 from tests.conftest import Workbench

@@ -11,8 +11,9 @@ import pytest
 from corpus.errors import SettingsError
 from corpus.settings import load
 from corpus.types import Mode, Query, Status
-from ingest.pipeline import Options, reading_settings
+from ingest.pipeline import Options
 from ingest.report import Report
+from ingest.versions import reading_settings
 from rag.filters.parser import parse
 from tests.conftest import Workbench
 

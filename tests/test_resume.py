@@ -22,10 +22,9 @@ from corpus.runs import Outcome, RunLog
 from corpus.store import Store
 from corpus.types import Mode, Query
 from ingest import making, reading
-from ingest.journal import NAME as JOURNAL
+from ingest.leftovers import JOURNAL, SHELF
 from ingest.pipeline import Options
 from ingest.readers import reader_for
-from ingest.shelf import NAME as SHELF
 from tests.conftest import WordHashEncoder, Workbench, settings_for
 
 ROOT = Path(__file__).parent.parent

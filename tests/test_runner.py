@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,8 +158,8 @@ def test_a_setting_that_no_file_is_small_enough_for_is_refused_in_our_own_words(
     bench: Workbench,
 ) -> None:
     bench.write("a.md", "apples")
-    bench.settings = bench.settings.model_copy(
-        update={"ingest": bench.settings.ingest.model_copy(update={"max_file_mb": 1e-9})}
+    bench.settings = replace(
+        bench.settings, ingest=replace(bench.settings.ingest, max_file_mb=1e-9)
     )
 
     with pytest.raises(RagError, match="no file that can be read"):

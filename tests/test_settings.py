@@ -73,6 +73,25 @@ def test_patterns_are_separated_by_commas_in_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "given", "meant"),
+    [
+        ("serve.port", " 9000 ", 9000),
+        ("serve.max_question_chars", "1_000", 1000),
+        ("answer.strict", "yes", True),
+        ("answer.strict", "Off", False),
+        ("ingest.workers", "", None),
+        ("generation.chat_template", "a.jinja", Path("a.jinja")),
+        ("embedding.query_prefix", "query: ", "query: "),
+    ],
+)
+def test_a_text_of_the_environment_is_read_as_what_it_stands_for(
+    key: str, given: str, meant: object
+) -> None:
+    section, name = key.split(".")
+    assert getattr(getattr(load({variable(key): given}), section), name) == meant
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("[serve]\nprot = 1", "'serve.prot' .*did you mean 'serve.port'"),
@@ -89,6 +108,12 @@ def test_patterns_are_separated_by_commas_in_the_environment() -> None:
         ("[ingest]\nexclude = 7", "'ingest.exclude'"),
         ("[ingest]\nmax_file_mb = nan", "'ingest.max_file_mb'"),
         ("[ingest]\nmax_file_mb = inf", "'ingest.max_file_mb'"),
+        ("[ingest]\nmax_file_mb = true", "'ingest.max_file_mb' is True"),
+        ("[ingest]\nexclude = ['a', 7]", "'ingest.exclude' is \\['a', 7\\]: expected `str`"),
+        ("[ingest]\npath_metadata = '**'", "'ingest.path_metadata' .*names nothing"),
+        ("[ingest]\npath_metadata = '{a}{b}'", "'ingest.path_metadata' .*means nothing"),
+        ("[vllm]\nadapters = {law = 1}", "'vllm.adapters' .*expected `str`"),
+        ("[generation]\nstyle = 'long'", "'generation.style' is 'long'"),
         ("store = ", "not valid TOML"),
         ("a = 1\na = 2", "not valid TOML"),
     ],
@@ -106,6 +131,8 @@ def test_a_wrong_file_is_refused_by_name(config: Path, text: str, told: str) -> 
         ({"RAG_SERVE__PROT": "1"}, "RAG_SERVE__PROT .*did you mean 'RAG_SERVE__PORT'"),
         ({"RAG_SERVE_PORT": "1"}, "RAG_SERVE_PORT .*did you mean 'RAG_SERVE__PORT'"),
         ({"RAG_SERVE__PORT": "eight"}, "'serve.port' is 'eight'"),
+        ({"RAG_ANSWER__STRICT": "maybe"}, "'answer.strict' is 'maybe'"),
+        ({"RAG_INGEST__RESERVE_MB": "inf"}, "'ingest.reserve_mb' is inf"),
         ({"RAG_CONFIG": "/no/such/file.toml"}, "/no/such/file.toml cannot be read"),
         ({"RAG_CONFIG": "/"}, "cannot be read"),
     ],

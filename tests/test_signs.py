@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus import analysis
 from corpus import segment as segments
 from corpus import shortlist as shortlists
 from corpus.build import Build
 from corpus.errors import SnapshotDamaged
 from corpus.fingerprint import Fingerprint
-from corpus.identity import chunk_id, document_digest, source_digest, text_key
+from corpus.identity import ANALYSIS, chunk_id, document_digest, source_digest, text_key
 from corpus.manifest import Manifest
 from corpus.parent import Parent
 from corpus.recall import factor_of, measure
@@ -199,7 +198,7 @@ def test_what_is_measured_decides(index: VectorIndex, signs: Signs) -> None:
 # A store. Sizes from which codes are used are made small, because texts take time.
 
 SPACE = Fingerprint("made up", {}, "mean", True, "", "", DIM, 64)
-SETTINGS = {"words": analysis.VERSION}
+SETTINGS = {"words": ANALYSIS}
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ class Served:
 def launch_of(model: Path, **settings: object) -> Launch:
     vllm = {"bin": str(BIN), "dtype": "float32", **settings}
     environ = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
-    return prepare(GenerationSettings(model=str(model)), VllmSettings.model_validate(vllm), environ)
+    return prepare(GenerationSettings(model=str(model)), VllmSettings(**vllm), environ)
 
 
 @pytest.fixture(scope="module")

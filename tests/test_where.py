@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corpus import analysis, filtering, texts
+from corpus import filtering, texts
 from corpus.build import Build
 from corpus.columns import Columns
-from corpus.identity import chunk_id, document_digest, source_digest
+from corpus.identity import ANALYSIS, chunk_id, document_digest, source_digest
 from corpus.parent import Parent
 from corpus.snapshot import Snapshot
 from corpus.store import Store
@@ -112,7 +112,7 @@ def publish(store: Store, *runs: list[Entry], removed: list[Entry] = []) -> Snap
     rows: dict[str, LedgerRow] = {}
     for added, gone in [*((run, []) for run in runs), *([([], removed)] if removed else [])]:
         parent = Parent(store.path, current) if (current := store.current_id()) else None
-        with Build(store, parent, ENCODER.fingerprint, {"words": analysis.VERSION}) as build:
+        with Build(store, parent, ENCODER.fingerprint, {"words": ANALYSIS}) as build:
             for one in gone:
                 build.remove(one.document.id)
                 del rows[one.document.id]

@@ -6,11 +6,13 @@ python -m tools.settings_page > docs/settings.md
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from dataclasses import Field, fields, is_dataclass
+from typing import Any, get_args, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic.fields import FieldInfo
+from msgspec import Meta
 
-from corpus.settings import Section, Settings, variable
+from corpus.settings import Settings, variable
 
 HEAD = """\
 # Settings
@@ -30,42 +32,43 @@ port = 9000
 ```
 """
 
-BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
+BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def page() -> str:
     """The whole page."""
-    parts = [HEAD]
-    top = {name: info for name, info in Settings.model_fields.items() if not _section(info)}
-    parts.append(_table("", top))
-    for name, info in Settings.model_fields.items():
-        if section := _section(info):
-            parts.append(f"## {name}\n\n{section.__doc__}\n\n{_table(name, section.model_fields)}")
+    top = [one for one in fields(Settings) if not is_dataclass(one.default)]
+    parts = [HEAD, _table("", Settings, top)]
+    for one in fields(Settings):
+        if one not in top:
+            section = type(one.default)
+            table = _table(one.name, section, fields(section))
+            parts.append(f"## {one.name}\n\n{section.__doc__}\n\n{table}")
     return "\n".join(parts)
 
 
-def _section(info: FieldInfo) -> type[Section] | None:
-    kind = info.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
-
-
-def _table(section: str, fields: dict[str, FieldInfo]) -> str:
+def _table(section: str, kind: type, described: Iterable[Field[Any]]) -> str:
     rows = ["| setting | variable | default | meaning |", "|---|---|---|---|"]
-    for name, info in fields.items():
-        key = f"{section}.{name}" if section else name
-        meaning = " ".join([info.description or "", *_bounds(info)])
-        rows.append(f"| `{key}` | `{variable(key)}` | `{_shown(info.default)}` | {meaning} |")
+    hints, defaults = get_type_hints(kind, include_extras=True), kind()
+    for one in described:
+        key = f"{section}.{one.name}" if section else one.name
+        meaning = " ".join([one.metadata["description"], *_bounds(hints[one.name])])
+        shown = _shown(getattr(defaults, one.name))
+        rows.append(f"| `{key}` | `{variable(key)}` | `{shown}` | {meaning} |")
     return "\n".join(rows) + "\n"
 
 
-def _bounds(info: FieldInfo) -> list[str]:
-    limits = [
-        f"{words} {getattr(limit, attribute)}"
-        for limit in info.metadata
-        for kind, (attribute, words) in BOUNDS.items()
-        if isinstance(limit, kind)
+def _bounds(hint: object) -> list[str]:
+    """What the constraints of a type say, those of a type that may be unset included."""
+    told = [
+        f"{words} {limit:g}"
+        for one in (hint, *get_args(hint))
+        for meta in getattr(one, "__metadata__", ())
+        if isinstance(meta, Meta)
+        for name, words in BOUNDS.items()
+        if (limit := getattr(meta, name)) is not None
     ]
-    return [f"({', '.join(limits)})"] if limits else []
+    return [f"({', '.join(told)})"] if told else []
 
 
 def _shown(value: object) -> str:

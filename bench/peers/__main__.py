@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import results, sets
+from bench import bytecode, results, sets
 from bench.peers import environments, folder, plots, table
 from bench.peers.environments import HOME, PEERS, CannotInstall
 from bench.peers.visiting import OURS, Visitor
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     kept = HOME / "runs" / f"{results.commit()}-{args.files}-{args.questions}.jsonl"
     if args.anew:
         kept.unlink(missing_ok=True)
+    bytecode.make()
     visitor = Visitor(home / "docs", plan, asked, HOME / "work")
     left = _left(sides, args.rounds, kept)
     for side in {side for _, side in left}:

@@ -11,8 +11,10 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from ingest.parsed import Reader
+if TYPE_CHECKING:
+    from ingest.parsed import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ FORMATS: Mapping[str, str] = MappingProxyType(
     {suffix: row.name for row in _TABLE for suffix in row.suffixes}
 )
 """Suffix of a file name, lower case and with its dot -> name of the format."""
+
+RECORDS = "jsonl"
+"""The format whose files hold many documents each."""
 
 VERSION: Mapping[str, int] = MappingProxyType({row.name: row.version for row in _TABLE})
 """Format -> version of its reader. It enters a snapshot's settings: a higher one reads anew."""

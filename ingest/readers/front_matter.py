@@ -11,8 +11,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import yaml
-
 from ingest.readers.spans import is_text
 
 _MAX = 1 << 16  # characters; a longer block is no front matter
@@ -43,7 +41,7 @@ def read(text: str) -> FrontMatter:
     try:
         parse = _yaml if match["fence"] == "---" else tomllib.loads
         found = parse(match["fields"].replace("\r\n", "\n").replace("\r", "\n"))
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return FrontMatter(remarks=(f"its front matter was read as text: {reason}",))
     if not isinstance(found, dict):
@@ -53,9 +51,14 @@ def read(text: str) -> FrontMatter:
 
 
 def _yaml(fields: str) -> object:
+    import yaml  # most files have no front matter
+
     # BaseLoader makes strings, lists and mappings of strings, whatever tags the block names:
     # even safer than SafeLoader, which builds dates and numbers and fails on odd ones.
-    return yaml.load(fields, Loader=yaml.BaseLoader) or {}  # noqa: S506 (builds no objects)
+    try:
+        return yaml.load(fields, Loader=yaml.BaseLoader) or {}  # noqa: S506 (builds no objects)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def _flat(value: object) -> str:

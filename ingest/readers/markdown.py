@@ -33,6 +33,10 @@ _UNSEEN = re.compile(r"\s*<(?:script|style)\b", re.IGNORECASE)
 _MARKUP = re.compile(r"[\\`*_\[\]<>&!]")
 _WORD = re.compile(r"\w")
 
+# Made once: making them takes as long as all else of a short file. They keep nothing of a text.
+_BLOCKS = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
+_INLINE = MarkdownIt("commonmark")  # inline markup matters in headings alone
+
 
 def read(data: bytes) -> Reading:
     """Read a Markdown file.
@@ -65,11 +69,8 @@ class _Pieces:
     """The blocks of one text, found from markdown-it's tokens and their line numbers."""
 
     def __init__(self, text: str, offset: int) -> None:
-        # Blocks only: inline markup matters in headings alone.
-        parser = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
-        self._inline = MarkdownIt("commonmark")
         self._text = text
-        self._tokens = parser.parse(text[offset:])
+        self._tokens = _BLOCKS.parse(text[offset:])
         self._starts = [offset + start for start in line_starts(text[offset:])]
         self._accounted = bytearray(len(self._starts) - 1)  # per line
 
@@ -132,7 +133,7 @@ class _Pieces:
         if len(content) > _MAX_INLINE or not _MARKUP.search(content):
             words.append(content)
         else:
-            pending.extend(self._inline.parseInline(content))
+            pending.extend(_INLINE.parseInline(content))
         while pending:
             token = pending.pop()
             if token.children:

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 from corpus import collecting
 from corpus.errors import RagError
-from corpus.settings import Settings
+from corpus.settings import IngestSettings, Settings
 from corpus.store import Store
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
@@ -84,7 +84,7 @@ class Crasher:
 
 def settings_of(store: Path) -> Settings:
     """The settings of a scratch store: nobody's file or environment counts."""
-    return Settings.model_validate({"store": store, "ingest": {"keep_snapshots": KEEP}})
+    return Settings(store=store, ingest=IngestSettings(keep_snapshots=KEEP))
 
 
 def carry_out(order: Order) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from corpus.settings import Settings
+from corpus.settings import Settings, plain
 from corpus.types import Mode
 from rag.commands.common import Session
 from rag.commands.progress import progress_for
@@ -49,12 +49,12 @@ def measured(
 def _that_matter(settings: Settings, way: Way) -> dict[str, Any]:
     """The settings that decide what is found and said; no address and no secret is among them."""
     found = {
-        "retrieval": settings.retrieval.model_dump(mode="json"),
-        "embedding": settings.embedding.model_dump(mode="json"),
+        "retrieval": plain(settings.retrieval),
+        "embedding": plain(settings.embedding),
     }
     if way.answers:
-        found["answer"] = settings.answer.model_dump(mode="json")
-        found["generation"] = settings.generation.model_dump(mode="json")
+        found["answer"] = plain(settings.answer)
+        found["generation"] = plain(settings.generation)
     return found
 
 

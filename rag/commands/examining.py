@@ -32,6 +32,7 @@ LIBRARIES = (
         "flask",
         "gunicorn",
         "pydantic",
+        "msgspec",
         "beautifulsoup4",
         "croniter",
     ),

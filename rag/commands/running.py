@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from corpus import memory
+from corpus import ledger, memory
 from corpus.encoders.documents import DocumentEncoder
 from corpus.errors import SettingsError
 from corpus.settings import Settings
@@ -143,7 +143,8 @@ def _duration(seconds: float) -> str:
 
 
 def _named(report: Report, status: Status) -> list[tuple[str, str]]:
-    return [(row.path, row.reason) for row in report.sources if row.status is status]
+    rows = ledger.ordered(row for row in report.rows if row.status is status)
+    return [(row.path, row.reason) for row in rows]
 
 
 def _listed(title: str, found: list[tuple[str, str]]) -> list[str]:
