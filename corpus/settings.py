@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -428,7 +428,7 @@ def _checked(name: str, given: Any) -> Any:
     try:
         found = msgspec.convert(_meant(given, default), kind, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
-        _refuse(error, name, given)
+        _refuse(error, kind, name, given)
     if is_dataclass(default):
         _check_finite(name, found)
     if isinstance(found, IngestSettings):
@@ -493,10 +493,13 @@ def _check_patterns(patterns: Patterns) -> None:
             raise SettingsError(f"{told} names nothing, as {{year}}/** would")
 
 
-def _refuse(error: msgspec.ValidationError, name: str, given: Any) -> NoReturn:
+def _refuse(error: msgspec.ValidationError, kind: type, name: str, given: Any) -> NoReturn:
     """Name the setting that msgspec found wrong: ``Expected `int` ... - at `$.port```."""
     told, _, place = str(error).partition(" - at `$.")
     below = re.split(r"[\[`]", place)[0]
     key, value = (f"{name}.{below}", given[below]) if below else (name, given)
     told = told[:1].lower() + told[1:]
+    hint = get_type_hints(kind).get(below)
+    if get_origin(hint) is Literal:  # msgspec does not name what there is
+        told = f"expected one of {', '.join(map(repr, get_args(hint)))}"
     raise SettingsError(f"the setting {key!r} is {value!r}: {told}") from None

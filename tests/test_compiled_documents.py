@@ -20,8 +20,8 @@ from corpus.encoders import cache, processor
 from corpus.encoders.batching import batches
 from corpus.encoders.compiling import compile_model
 from corpus.encoders.documents import DocumentEncoder
-from corpus.encoders.graph import Record
 from corpus.encoders.quantising import quantise
+from corpus.encoders.record import read_record
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import CompilationFailed
 from corpus.settings import EmbeddingSettings
@@ -225,7 +225,7 @@ def test_a_processor_without_int8_products_computes_the_next_form(
         "documents", tiny_encoder(tmp_path / "model"), 64, _made(tmp_path / "out")
     )
 
-    record = Record.model_validate_json((tmp_path / "out" / "record.json").read_bytes())
+    record = read_record(tmp_path / "out" / "record.json")
     assert record.form in form
     if not flags:
         assert tried[0] == "int8: the processor has no instructions for it"

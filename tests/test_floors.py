@@ -39,7 +39,7 @@ HOMES = {
     "werkzeug": ("rag.api",),
     "gunicorn": ("rag.server",),
     "ir_measures": ("rag.evaluation.retrieval",),
-    "msgspec": ("corpus.ledger", "corpus.settings"),
+    "msgspec": ("corpus.ledger", "corpus.settings", "corpus.encoders.record"),
     "vllm": (),
 }
 HEAVY = {*HOMES, "numpy", "pydantic", "sqlite3", "rich", "croniter"}

@@ -131,6 +131,7 @@ def test_a_wrong_file_is_refused_by_name(config: Path, text: str, told: str) -> 
         ({"RAG_SERVE__PROT": "1"}, "RAG_SERVE__PROT .*did you mean 'RAG_SERVE__PORT'"),
         ({"RAG_SERVE_PORT": "1"}, "RAG_SERVE_PORT .*did you mean 'RAG_SERVE__PORT'"),
         ({"RAG_SERVE__PORT": "eight"}, "'serve.port' is 'eight'"),
+        ({"RAG_GENERATION__STYLE": "short"}, "'short': expected one of 'concise', 'detailed'"),
         ({"RAG_ANSWER__STRICT": "maybe"}, "'answer.strict' is 'maybe'"),
         ({"RAG_INGEST__RESERVE_MB": "inf"}, "'ingest.reserve_mb' is inf"),
         ({"RAG_CONFIG": "/no/such/file.toml"}, "/no/such/file.toml cannot be read"),

@@ -25,8 +25,8 @@ from typing import Any, Generic, TypeVar
 
 from corpus.embedding import verify
 from corpus.encoders.compiling import GRAPH, RECORD
-from corpus.encoders.graph import Record
 from corpus.encoders.processor import instructions
+from corpus.encoders.record import Record, read_record
 from corpus.errors import CompilationFailed, StoreBusy, StoreNotWritable
 from corpus.files import FileRecord, map_checked
 from corpus.fingerprint import Fingerprint
@@ -90,12 +90,12 @@ def key(kind: Kind[Any], space: Fingerprint) -> str:
 def _kept(kind: Kind[Loaded], home: Path) -> Loaded | None:
     """The graph that was kept; None where there is none, or it is damaged."""
     try:
-        record = Record.model_validate_json((home / RECORD).read_bytes())
+        record = read_record(home / RECORD)
         data = map_checked(home / GRAPH, FileRecord(record.size, record.sha256))
         return kind.load(data, record)
     except FileNotFoundError:
         return None
-    except (ValueError, RuntimeError) as error:  # pydantic's and the runtimes' own are of these
+    except (ValueError, RuntimeError) as error:  # msgspec's and the runtimes' own are of these
         log.warning("the compiled embedding model in %s is made anew: %s", home, error)
         return None
 

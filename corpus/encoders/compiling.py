@@ -29,9 +29,10 @@ from corpus.embedding import ModelTokens, pools_by_mean
 from corpus.encoders.bulk import FLOAT32, BulkGraph, has_bfloat16, inputs, pack
 from corpus.encoders.calibration import calibration_texts
 from corpus.encoders.exporting import export_sums, export_vectors
-from corpus.encoders.graph import Graph, Record
+from corpus.encoders.graph import Graph
 from corpus.encoders.processor import has_int8_products
 from corpus.encoders.quantising import Feed, quantise
+from corpus.encoders.record import Record
 from corpus.encoders.transformer import embed_with_windows, load_model
 from corpus.files import write_new
 from corpus.types import ChunkVectors, Vectors
@@ -137,7 +138,7 @@ def _tried(
 def _keep(form: _Form, data: bytes, into: Path) -> None:
     written = write_new(into / GRAPH, data)
     record = Record(form=form.name, size=written.size, sha256=written.sha256)
-    write_new(into / RECORD, record.model_dump_json().encode())
+    write_new(into / RECORD, record.to_bytes())
 
 
 def _reference(model: _Model) -> list[ChunkVectors]:

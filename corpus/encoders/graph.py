@@ -8,23 +8,12 @@ meanwhile.
 from __future__ import annotations
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from corpus.types import Vectors
 
 _SLOWER = ["SkipLayerNormFusion"]
 """What is not fused: a sum and its normalisation as one operator take two to three times as long
 as one after the other, a fifth of the whole, with onnxruntime 1.32 (docs/log.md)."""
-
-
-class Record(BaseModel):
-    """What a compiled graph must be, to be loaded, and what it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form: str
-    size: int  # bytes
-    sha256: str
 
 
 class Graph:

@@ -15,7 +15,7 @@ from corpus import disk, lease, lock, recovery
 from corpus.embedding import identify, model_folder, verify
 from corpus.encoders.cache import cache_folder
 from corpus.encoders.compiling import GRAPH, RECORD
-from corpus.encoders.graph import Record
+from corpus.encoders.record import read_record
 from corpus.errors import CorpusError, RagError, StoreBusy
 from corpus.files import FileRecord, read_checked
 from corpus.runs import Outcome, RunLog
@@ -122,7 +122,7 @@ def _compiled(settings: Settings) -> Finding:
 
 def _loads(folder: Path) -> bool:
     try:
-        record = Record.model_validate_json((folder / RECORD).read_bytes())
+        record = read_record(folder / RECORD)
         read_checked(folder / GRAPH, FileRecord(record.size, record.sha256))
     except (OSError, ValueError):
         return False
