@@ -27,7 +27,11 @@ HOMES = {
     "transformers": ("corpus.encoders.transformer",),
     "tokenizers": ("corpus.embedding", "rag.prompt.tokens"),
     "jinja2": ("rag.prompt.template",),
-    "onnx": ("corpus.encoders.compiling", "corpus.encoders.quantising"),
+    "onnx": (
+        "corpus.encoders.compiling",
+        "corpus.encoders.quantising",
+        "corpus.encoders.widening",
+    ),
     "onnxruntime": (
         "corpus.encoders.graph",
         "corpus.encoders.compiling",

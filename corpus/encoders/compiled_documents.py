@@ -13,7 +13,7 @@ from corpus.types import ChunkVectors, Vectors
 
 DOCUMENTS = Kind(
     "documents",
-    recipe=2,
+    recipe=3,
     runtime="openvino",
     load=lambda data, record: BulkGraph(data, record.form),
 )
