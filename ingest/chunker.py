@@ -216,7 +216,7 @@ class _Cutter:
             yield Draft(start, end, headings, page, embedded, count)
             return
         if len(units) == 1:
-            units = _halves(units[0])
+            units = _halves(self._parsed.text, units[0])
         half = len(units) // 2
         yield from self._drafts(units[:half], headings, page, prefix)
         yield from self._drafts(units[half:], headings, page, prefix)
@@ -231,11 +231,17 @@ def _apart(boundaries: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return apart
 
 
-def _halves(unit: _Unit) -> list[_Unit]:
+def _halves(text: str, unit: _Unit) -> list[_Unit]:
     """Part a unit that became longer by being cut out: half a word may be more tokens."""
     middle = (unit.start + unit.end) // 2
-    tokens = unit.tokens // 2
-    return [_Unit(unit.start, middle, tokens), _Unit(middle, unit.end, tokens)]
+    spans = [_trimmed(text, unit.start, middle), _trimmed(text, middle, unit.end)]
+    return [_Unit(start, end, unit.tokens // 2) for start, end in spans]
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span without the white space around it."""
+    part = text[start:end]
+    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
 
 
 def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -243,8 +249,7 @@ def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
     spans = []
     for line in text[start:end].splitlines(keepends=True):
         if line.strip():
-            first = start + len(line) - len(line.lstrip())
-            spans.append((first, start + len(line.rstrip())))
+            spans.append(_trimmed(text, start, start + len(line)))
         start += len(line)
     return spans
 
@@ -255,10 +260,12 @@ def _shorten(text: str, span: tuple[int, int], room: int) -> Iterator[tuple[int,
     """
     most = room * _CHARS_PER_TOKEN
     start, end = span
-    while end - start > most:
-        space = text.rfind(" ", start + 1, start + most)
-        cut = space if space > 0 else start + most
-        yield start, cut
-        start = cut + (text[cut] == " ")
-    if start < end:
-        yield start, end
+    while start < end:
+        cut = end
+        if end - start > most:
+            space = text.rfind(" ", start + 1, start + most)
+            cut = space if space > 0 else start + most
+        first, last = _trimmed(text, start, cut)
+        if first < last:
+            yield first, last
+        start = cut

@@ -13,7 +13,7 @@ from corpus.identity import ANALYSIS
 from corpus.settings import Settings
 from ingest import readers
 
-CHUNKER = 2
+CHUNKER = 3
 """Version of :mod:`ingest.chunker`: raised whenever the same document would be cut otherwise."""
 
 

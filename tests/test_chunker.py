@@ -258,6 +258,12 @@ HARD = st.lists(
 
 
 @with_each_tokenizer
+def test_a_word_that_is_parted_leaves_no_white_space_at_the_ends(tokenizer: str) -> None:
+    for count in range(300, 400):
+        checked(parsed_of((Kind.PARAGRAPH, "x" * count + "\r0", ())), TOKENIZERS[tokenizer](), 24)
+
+
+@with_each_tokenizer
 @given(st.lists(HARD, min_size=1, max_size=4), st.sampled_from([16, 24, 64, 10**6]), st.data())
 @settings(max_examples=150, deadline=None)
 def test_no_text_makes_a_chunk_too_long_or_loses_a_word(
