@@ -68,6 +68,22 @@ def test_before_the_first_ingest_nothing_is_wrong_and_no_store_is_made(
     assert not bench.store.path.exists()
 
 
+def test_compiled_models_are_told_with_those_that_are_damaged_and_not_those_of_earlier_versions(
+    rag: Rag, bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, graph in (("early", "graph.onnx"), ("lost", "graph.bin")):
+        folder = tmp_path / "rag" / "encoders" / name
+        folder.mkdir(parents=True)
+        (folder / graph).write_bytes(b"...")
+        (folder / "record.json").write_text('{"form": "int8", "size": 9, "sha256": "0"}')
+
+    [found] = [one for one in rag("doctor", "--json").json["findings"] if "models" in one["about"]]
+
+    assert found["verdict"] == "note"
+    assert ": lost; made anew" in found["detail"]
+
+
 def test_damage_is_told_with_what_it_is(rag: Rag, corpus: Workbench) -> None:
     first = corpus.store.require_current()
     corpus.write("new.md", "new")

@@ -106,7 +106,7 @@ def _compiled(settings: Settings) -> Finding:
     about, home = "compiled models", cache_folder()
     if not settings.embedding.compiled:
         return Finding(about, Verdict.NOTE, "not used: embedding.compiled is false")
-    kept = sorted(path.parent for path in home.glob(f"*/{RECORD}"))
+    kept = sorted(path.parent for path in home.glob(f"*/{GRAPH}"))
     if not kept:
         return Finding(
             about,
