@@ -105,15 +105,21 @@ def _split(text: str, start: int, end: int) -> Iterator[Span]:
     begin = start
     for match in _STOP.finditer(text, start, end):
         if _ends(text, begin, match, end):
-            yield from _trimmed(text, begin, match.end())
+            yield from _filled(text, begin, match.end())
             begin = match.end()
-    yield from _trimmed(text, begin, end)
+    yield from _filled(text, begin, end)
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
+def trimmed(text: str, start: int, end: int) -> Span:
+    """The same span without white space at its ends; empty (start == end) when it was all."""
     piece = text[start:end]
-    low = start + len(piece) - len(piece.lstrip())
-    high = start + len(piece.rstrip())
+    kept = piece.lstrip()
+    start += len(piece) - len(kept)
+    return start, start + len(kept.rstrip())
+
+
+def _filled(text: str, start: int, end: int) -> Iterator[Span]:
+    low, high = trimmed(text, start, end)
     if low < high:
         yield low, high
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from corpus.embedding import Tokens
-from corpus.sentences import sentence_spans
+from corpus.sentences import sentence_spans, trimmed
 from ingest.parsed import Block, Kind, Parsed
 
 _MAX_PREFIX_SHARE = 0.4
@@ -234,14 +234,8 @@ def _apart(boundaries: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 def _halves(text: str, unit: _Unit) -> list[_Unit]:
     """Part a unit that became longer by being cut out: half a word may be more tokens."""
     middle = (unit.start + unit.end) // 2
-    spans = [_trimmed(text, unit.start, middle), _trimmed(text, middle, unit.end)]
+    spans = [trimmed(text, unit.start, middle), trimmed(text, middle, unit.end)]
     return [_Unit(start, end, unit.tokens // 2) for start, end in spans]
-
-
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """A span without the white space around it."""
-    part = text[start:end]
-    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
 
 
 def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -249,7 +243,7 @@ def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
     spans = []
     for line in text[start:end].splitlines(keepends=True):
         if line.strip():
-            spans.append(_trimmed(text, start, start + len(line)))
+            spans.append(trimmed(text, start, start + len(line)))
         start += len(line)
     return spans
 
@@ -265,7 +259,7 @@ def _shorten(text: str, span: tuple[int, int], room: int) -> Iterator[tuple[int,
         if end - start > most:
             space = text.rfind(" ", start + 1, start + most)
             cut = space if space > 0 else start + most
-        first, last = _trimmed(text, start, cut)
+        first, last = trimmed(text, start, cut)
         if first < last:
             yield first, last
         start = cut

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from corpus.sentences import trimmed
 from ingest import decoding
 from ingest.parsed import Kind, Parsed, Reading
 from ingest.readers import front_matter
-from ingest.readers.spans import Piece, line_starts, sectioned, trimmed
+from ingest.readers.spans import Piece, line_starts, sectioned
 
 _ITEM = 800  # characters: a longer list item is taken apart
 _RUN = 500  # characters of short items that stay together

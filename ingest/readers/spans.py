@@ -1,4 +1,4 @@
-"""What readers share: lines and trimmed spans of a text, and the sections that blocks stand in."""
+"""What readers share: the lines of a text, and the sections that blocks stand in."""
 
 from __future__ import annotations
 
@@ -20,14 +20,6 @@ def line_starts(text: str) -> list[int]:
     starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
     starts.append(len(text))
     return starts
-
-
-def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """The same span without white space at its ends; empty (start == end) when it was all."""
-    piece = text[start:end]
-    kept = piece.lstrip()
-    start += len(piece) - len(kept)
-    return start, start + len(kept.rstrip())
 
 
 def is_text(value: str) -> bool:

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from corpus.sentences import trimmed
 from ingest import decoding
 from ingest.parsed import Block, Kind, Parsed, Reading
-from ingest.readers.spans import Piece, line_starts, sectioned, trimmed
+from ingest.readers.spans import Piece, line_starts, sectioned
 
 _MAX_TITLE = 100  # characters
 _MAX_HEADING = 80
