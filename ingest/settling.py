@@ -46,9 +46,9 @@ class Settling:
 
     def brings_text(self) -> bool:
         """Whether something is new, or is not what it was when it could be read last."""
-        unread = {_place(row) for row in self._ledger if row.stale or not row.sha256}
         sources = (*self._plan.added, *self._plan.changed)
-        return any((source.root, source.path) not in unread for source in sources)
+        before = (self._before.get((source.root, source.path)) for source in sources)
+        return any(row is None or (row.sha256 != "" and not row.stale) for row in before)
 
     def in_turn(self) -> list[Source]:
         """What is to be read. First what gets another name, that of later roots before that of

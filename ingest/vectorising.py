@@ -92,9 +92,14 @@ class Vectoriser:
         self.embedded_chunks = self.embedded_tokens = 0
         self.reused_chunks = 0
 
-    def prepare(self) -> None:
-        """Have the model loaded while documents are still being made for it."""
-        self._probing()
+    def prepare(self) -> Future[Vectors]:
+        """Have the model loaded while documents are still being made for it.
+
+        :return: what it makes of the probes, before anything else is asked of it.
+        """
+        if self._probed is None:
+            self._probed = self._model.submit(self._checked_probes)
+        return self._probed
 
     def add(self, prepared: Prepared) -> None:
         """Take a document; it is passed on now or with a later one."""
@@ -118,7 +123,7 @@ class Vectoriser:
         """The probe vectors for the new snapshot's manifest."""
         if self._parent is not None:
             return self._parent.manifest.probes
-        return encode_probes(self._probing().result())
+        return encode_probes(self.prepare().result())
 
     def close(self) -> None:
         """Let the model finish what it has in hand, and keep that for the next run."""
@@ -171,14 +176,8 @@ class Vectoriser:
         """What the model makes of texts. Runs in its thread, when the probes are through."""
         if not texts:
             return []
-        self._probing().result()
+        self.prepare().result()
         return self._encoder.encode_chunks(texts)
-
-    def _probing(self) -> Future[Vectors]:
-        """What the model makes of the probes, before anything else is asked of it."""
-        if self._probed is None:
-            self._probed = self._model.submit(self._checked_probes)
-        return self._probed
 
     def _checked_probes(self) -> Vectors:
         """The model must be the one that the parent was made with. Runs in its thread."""

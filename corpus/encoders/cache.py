@@ -11,12 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from mmap import mmap
@@ -28,7 +25,7 @@ from corpus.encoders.compiling import GRAPH, RECORD
 from corpus.encoders.processor import instructions
 from corpus.encoders.record import Record, read_record
 from corpus.errors import CompilationFailed, StoreBusy, StoreNotWritable
-from corpus.files import FileRecord, map_checked
+from corpus.files import map_checked, remove_folder, staging
 from corpus.fingerprint import Fingerprint
 from corpus.hashes import user_cache
 from corpus.lock import exclusive
@@ -91,7 +88,7 @@ def _kept(kind: Kind[Loaded], home: Path) -> Loaded | None:
     """The graph that was kept; None where there is none, or it is damaged."""
     try:
         record = read_record(home / RECORD)
-        data = map_checked(home / GRAPH, FileRecord(record.size, record.sha256))
+        data = map_checked(home / GRAPH, record.file)
         return kind.load(data, record)
     except FileNotFoundError:
         return None
@@ -110,27 +107,16 @@ def _made(kind: Kind[Loaded], model: Path, space: Fingerprint, home: Path) -> Lo
         graph = _kept(kind, home)  # by another process meanwhile
         if graph is None:
             verify(model, space)
-            with _aside(home) as into:
+            for left in home.parent.glob("tmp-*"):  # by a process that was killed
+                remove_folder(left)
+            with staging(home.parent) as into:
                 _compile(kind.purpose, model, space.max_tokens, into)
                 graph = _kept(kind, into)
-                shutil.rmtree(home, ignore_errors=True)
+                remove_folder(home)
                 into.rename(home)
     if graph is None:
         raise CompilationFailed(f"what was written to {home} cannot be read back")
     return graph
-
-
-@contextmanager
-def _aside(home: Path) -> Iterator[Path]:
-    """A new folder beside a folder; what a killed process has left there goes."""
-    for left in home.parent.glob("tmp-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    into = home.parent / f"tmp-{uuid.uuid4().hex[:12]}"
-    into.mkdir()
-    try:
-        yield into
-    finally:
-        shutil.rmtree(into, ignore_errors=True)
 
 
 def _compile(purpose: str, model: Path, max_tokens: int, into: Path) -> None:

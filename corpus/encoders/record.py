@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from corpus.files import FileRecord
 
-@dataclass(frozen=True, slots=True)
-class Record:
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Written when a graph was made."""
 
     form: str
     size: int  # bytes
     sha256: str
+
+    @property
+    def file(self) -> FileRecord:
+        """What the file of the graph must be."""
+        return FileRecord(self.size, self.sha256)
 
     def to_bytes(self) -> bytes:
         """As it is written."""

@@ -17,7 +17,7 @@ from corpus.encoders.cache import cache_folder
 from corpus.encoders.compiling import GRAPH, RECORD
 from corpus.encoders.record import read_record
 from corpus.errors import CorpusError, RagError, StoreBusy
-from corpus.files import FileRecord, read_checked
+from corpus.files import read_checked
 from corpus.runs import Outcome, RunLog
 from corpus.settings import EmbeddingSettings, Settings
 from corpus.store import LOCK, QUARANTINE, Store
@@ -122,8 +122,7 @@ def _compiled(settings: Settings) -> Finding:
 
 def _loads(folder: Path) -> bool:
     try:
-        record = read_record(folder / RECORD)
-        read_checked(folder / GRAPH, FileRecord(record.size, record.sha256))
+        read_checked(folder / GRAPH, read_record(folder / RECORD).file)
     except (OSError, ValueError):
         return False
     return True
