@@ -20,6 +20,7 @@ from corpus.encoders import cache, processor
 from corpus.encoders.batching import batches
 from corpus.encoders.compiling import compile_model
 from corpus.encoders.documents import DocumentEncoder
+from corpus.encoders.products import DescribedProducts
 from corpus.encoders.quantising import quantise
 from corpus.encoders.record import read_record
 from corpus.encoders.transformer import SentenceTransformerEncoder
@@ -282,7 +283,7 @@ def test_int8_products_are_near_those_of_floats_though_a_channel_sticks_out(tmp_
     opset = [onnx.helper.make_opsetid("", 17)]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "in")
 
-    made = quantise(tmp_path / "in", [{"x": seen[:100]}], tmp_path / "out")
+    made = quantise(tmp_path / "in", [{"x": seen[:100]}], tmp_path / "out", DescribedProducts)
 
     session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
     [computed] = session.run(None, {"x": seen[100:]})

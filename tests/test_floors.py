@@ -29,7 +29,9 @@ HOMES = {
     "jinja2": ("rag.prompt.template",),
     "onnx": (
         "corpus.encoders.compiling",
+        "corpus.encoders.products",
         "corpus.encoders.quantising",
+        "corpus.encoders.tables",
         "corpus.encoders.widening",
     ),
     "onnxruntime": (

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib import resources
 
 _CHARS = 600  # of a text; some 140 tokens of prose
+_FEW_CHARS = 60  # of a short one, as questions are: with few tokens attention takes less of each
 
 _VARIED = (
     "Библиотека открыта с девяти утра, кроме воскресенья; книги можно взять на три недели.",
@@ -29,7 +30,7 @@ _VARIED = (
 
 
 def calibration_texts() -> Iterator[str]:
-    """The sentences, and every second piece of the demo corpus."""
+    """The sentences, every second piece of the demo corpus, and short pieces of all of it."""
     yield from _VARIED
     files = resources.files("corpus").joinpath("documents").iterdir()
     corpus = "\n".join(
@@ -37,3 +38,5 @@ def calibration_texts() -> Iterator[str]:
     )
     for begin in range(0, len(corpus), 2 * _CHARS):
         yield corpus[begin : begin + _CHARS]
+    for begin in range(0, len(corpus), _CHARS // 2):
+        yield corpus[begin : begin + _FEW_CHARS]

@@ -13,7 +13,7 @@ from corpus.types import ChunkVectors, Vectors
 
 DOCUMENTS = Kind(
     "documents",
-    recipe=3,
+    recipe=4,
     runtime="openvino",
     load=lambda data, record: BulkGraph(data, record.form),
 )

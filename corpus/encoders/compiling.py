@@ -1,11 +1,10 @@
 """Compile an embedding model for processors: one graph, int8 where that keeps its meaning.
 
 The model is traced to ONNX. For questions, which come one at a time, the operators of its layers
-are fused and its weights become int8, one scale a channel (with one scale a matrix the vectors
-lose their neighbours: cosine .95 to the original instead of .99, see docs/log.md), and what flows
-between them is quantised while it runs. For documents the ranges of what flows are learnt
-beforehand. The result must place :data:`SENTENCES` where the original does, or the next best
-form is taken.
+are fused. Weights become int8, one scale a channel (with one scale a matrix the vectors lose their
+neighbours: cosine .95 to the original instead of .99, see docs/log.md), and so does what flows
+between them, in ranges that are learnt beforehand. The result must place :data:`SENTENCES` where
+the original does, or the next best form is taken.
 
 A program of its own, because it needs torch, whose memory would stay. It prints why a better
 form was not taken::
@@ -31,8 +30,10 @@ from corpus.encoders.calibration import calibration_texts
 from corpus.encoders.exporting import export_sums, export_vectors
 from corpus.encoders.graph import Graph
 from corpus.encoders.processor import has_int8_products
+from corpus.encoders.products import DescribedProducts, IntegerProducts
 from corpus.encoders.quantising import Feed, quantise
 from corpus.encoders.record import Record
+from corpus.encoders.tables import narrow
 from corpus.encoders.transformer import embed_with_windows, load_model
 from corpus.files import write_new
 from corpus.types import ChunkVectors, Vectors
@@ -180,7 +181,7 @@ def _exported(model: _Model) -> Path:
 
 def _fused(model: _Model) -> Path:
     """Attention, normalisation and activation as one operator each; a sum that is normalised
-    stays two (:mod:`corpus.encoders.graph`).
+    stays two (:mod:`corpus.encoders.graph`), and so does reading the table of words.
     """
     from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
@@ -188,28 +189,23 @@ def _fused(model: _Model) -> Path:
     path = model.work / "fused.onnx"
     if not path.exists():
         options = FusionOptions("bert")
-        options.enable_skip_layer_norm = False
+        options.enable_skip_layer_norm = options.enable_embed_layer_norm = False
+        config = model.original[0].auto_model.config
         optimised = optimize_model(
-            str(_exported(model)), model_type="bert", optimization_options=options
+            str(_exported(model)),
+            model_type="bert",
+            num_heads=config.num_attention_heads,
+            hidden_size=config.hidden_size,
+            optimization_options=options,
         )
         optimised.save_model_to_file(str(path))
     return path
 
 
-def _dynamic(model: _Model) -> Path:
-    """Weights as int8, one scale a channel."""
-    from onnx import TensorProto
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    path = model.work / "dynamic.onnx"
-    quantize_dynamic(
-        str(_fused(model)),
-        str(path),
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-        extra_options={"DefaultTensorType": TensorProto.FLOAT},  # fused operators tell no type
-    )
-    return path
+def _integers(model: _Model) -> Path:
+    """Weights, the table of words and what comes in as int8, in ONNX Runtime's own operators."""
+    path = model.work / "integers.onnx"
+    return narrow(quantise(_fused(model), _calibration(model, False), path, IntegerProducts))
 
 
 def _bulk(model: _Model) -> Path:
@@ -221,20 +217,21 @@ def _bulk(model: _Model) -> Path:
 
 def _static(model: _Model) -> Path:
     """Weights and what comes in as int8, with ranges from :func:`_calibration`."""
-    return quantise(_bulk(model), _calibration(model), model.work / "static.onnx")
+    feeds = _calibration(model, model.has_windows)
+    return quantise(_bulk(model), feeds, model.work / "static.onnx", DescribedProducts)
 
 
-def _calibration(model: _Model) -> Iterator[Feed]:
+def _calibration(model: _Model, has_parts: bool) -> Iterator[Feed]:
     """One text at a time, so that nothing is padded."""
     for text in calibration_texts():
         ids = model.tokens.ids(text)
-        yield inputs([ids], len(ids), has_parts=model.has_windows)
+        yield inputs([ids], len(ids), has_parts)
 
 
 PURPOSES = {
     "questions": _Purpose(
         (
-            _Form("int8", _dynamic, mean=0.99, least=0.96),
+            _Form("int8", _integers, mean=0.995, least=0.98),
             _Form("float32, fused", _fused, mean=0.9999, least=0.999),
             _Form(FLOAT32, _exported, mean=0.9999, least=0.999),
         ),
@@ -243,7 +240,7 @@ PURPOSES = {
     ),
     "documents": _Purpose(
         (
-            _Form("int8", _static, mean=0.99, least=0.96, can_run=has_int8_products),
+            _Form("int8", _static, mean=0.995, least=0.98, can_run=has_int8_products),
             _Form("bfloat16", _bulk, mean=0.999, least=0.99, can_run=has_bfloat16),
             _Form(FLOAT32, _bulk, mean=0.9999, least=0.999),
         ),

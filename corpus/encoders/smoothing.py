@@ -22,9 +22,6 @@ _SMOOTHINGS = (0.3, 0.5, 0.65, 0.8, 0.95, 1.0)
 """How much of what sticks out moves into the weights; the paper's alpha. Each tensor has the one
 that changes its products least."""
 
-_NOISE = 0.0019
-"""Of a product, as a share of its square, row by row, at most; one with more stays as it is."""
-
 _EVERY = 4  # rows of a tensor: one in so many is kept
 _TRIED = 2  # rows that were kept: one in so many is what smoothings are tried on
 
@@ -66,15 +63,18 @@ class Steps:
     zero: int
 
     @classmethod
-    def choose(cls, seen: Seen, weights: list[Floats], spare: int) -> Steps | None:
+    def choose(
+        cls, seen: Seen, weights: list[Floats], spare: int, most_noise: float
+    ) -> Steps | None:
         """Those that change the products with these weights least; None: all too much.
 
         :param spare: how many copies there may be, over one of each channel.
+        :param most_noise: of a product, as a share of its square, row by row.
         """
         rows = seen.rows[::_TRIED]
         tried = [cls._smoothed(seen, weights, alpha, spare) for alpha in _SMOOTHINGS]
         noise = [steps._noise(rows, weights) for steps in tried]
-        return tried[int(np.argmin(noise))] if min(noise) <= _NOISE else None
+        return tried[int(np.argmin(noise))] if min(noise) <= most_noise else None
 
     @classmethod
     def _smoothed(cls, seen: Seen, weights: list[Floats], alpha: float, spare: int) -> Steps:
@@ -107,7 +107,7 @@ class Steps:
         return rounded
 
     def _noise(self, rows: Floats, weights: list[Floats]) -> float:
-        """How far products of these rows are from those of floats, as :data:`_NOISE` is."""
+        """How far products of these rows are from those of floats, as a share, row by row."""
         read = (self._rounded(rows) * self.copies).astype(np.float32)  # all copies at once
         shares = []
         for matrix in weights:

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 Counts = npt.NDArray[np.int64]
 
-_BY_CHANNEL = {"Add", "Sub", "Mul", "Div", "Pow", "Erf", "Tanh", "Sigmoid", "Relu"}
-"""What activations consist of."""
+_BY_CHANNEL = {"Add", "Sub", "Mul", "Div", "Pow", "Erf", "Tanh", "Sigmoid", "Relu"} | {
+    "Gelu",
+    "FastGelu",
+    "BiasGelu",
+}
+"""What activations consist of, or are."""
 
 
 class Widening:
