@@ -52,7 +52,9 @@ def test_questions_lie_where_the_original_places_them(
 ) -> None:
     cosines = [encoder.encode_query(text) @ original.encode_query(text) for text in TEXTS]
 
-    assert min(cosines) > 0.99
+    *sentences, one_word_over_and_over = cosines
+    assert min(sentences) > 0.998
+    assert one_word_over_and_over > 0.97
     assert encoder.fingerprint.id == original.fingerprint.id
 
 
