@@ -1,6 +1,6 @@
 """The work that a run has found: sources are read, cut and embedded, and go into a snapshot.
 
-Loaded by a run that has some: with it come the parsers, the scratch files and what starts workers.
+Loaded by a run that has some: with it come the scratch files and what cuts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from corpus.runs import Effort
 from corpus.types import LedgerRow
 from ingest import leftovers
 from ingest.changes import Changes
+from ingest.makers import maker_for
 from ingest.making import Cutting
 from ingest.metadata import PathMetadata
 from ingest.plan import Plan
@@ -22,7 +23,6 @@ from ingest.seen import Seen
 from ingest.settling import Settling
 from ingest.shelf import Shelf
 from ingest.vectorising import Watched
-from ingest.workers import maker_for
 
 if TYPE_CHECKING:
     from ingest.pipeline import Means
@@ -56,7 +56,7 @@ class Intake:
         """Leave out what is gone, read what is new or changed, and give each source its row."""
         for row in (*plan.removed, *(old for old, _ in plan.renamed)):
             self._changes.remove(row.source)
-        if settling.brings_text():
+        if settling.brings_text:
             self._changes.prepare()
         paths = PathMetadata(self._settings.ingest.path_metadata)
         cutting = Cutting(self._encoder.tokens, self._settings.chunking.target_tokens, paths)

@@ -27,6 +27,10 @@ EMBEDDED_S = 60.0
 BYTES_OF_A_CHUNK = 400
 """Bytes of documents to a chunk, where the corpus is too small to tell."""
 
+WINDOWS = 5
+"""Windows of a chunk at most: :data:`corpus.windows.MOST`, without NumPy, which the model's thread
+is to load."""
+
 MARGIN = 1.2
 _RUNS = 10  # newest runs that are gone by, of those that did so much
 _TELLING_BYTES = 100_000  # that starting up does not count, nor
@@ -179,10 +183,8 @@ def room_for(work: Work, dim: int, rows: int, parent: Manifest | None) -> int:
     :param rows: sources that the ledger will hold.
     :param parent: the snapshot that the run follows.
     """
-    from corpus import windows  # with numpy
-
-    of_a_chunk = _OF_A_CHUNK + 2 * dim + windows.layout(dim).itemsize
-    journal = 4 * dim * (1 + windows.MOST)
+    of_a_chunk = _OF_A_CHUNK + 2 * dim + WINDOWS * (dim + 2)
+    journal = 4 * dim * (1 + WINDOWS)
     new = work.read_bytes * _OF_A_BYTE + work.chunks * (of_a_chunk + journal)
     return int((new + rows * _OF_A_ROW + _merged(work, parent)) * MARGIN)
 

@@ -16,10 +16,15 @@ _PACE = (200_000, 20, 20)  # new objects, and generations, before it looks; 700,
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Have it look seldom for the length of the block."""
+    """Have it look seldom for the length of the block.
+
+    At its end everything counts as old, so that it is not looked through there and then.
+    """
     before = gc.get_threshold()
     gc.set_threshold(*_PACE)
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()
         gc.set_threshold(*before)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -158,11 +158,9 @@ class Run:
         :raises StoreBusy: when another machine took the store over meanwhile.
         :raises StoreNotWritable: when the disk refuses; the old snapshot stays current.
         """
-        from ingest.intake import Intake  # with all that reads, cuts and embeds
-
-        parent = self._parent.id if self._parent else None
-        with Intake(self._means, parent, self._reading, self._seen, anew=self.anew) as intake:
-            rows = intake.take_in(plan, self._settling(plan))
+        settling = self._settling(plan)
+        with self._loading(settling), self._intake() as intake:
+            rows = intake.take_in(plan, settling)
             self._guard(_going(plan, rows, self._ledger))
             if self.anew or ledger.ordered([*rows, *plan.elsewhere]) != self._ledger:
                 self._progress.stage("publishing", None)
@@ -179,6 +177,20 @@ class Run:
             leftovers.remove_all(self._store.path)
         self._save_seen()
         return self._report(plan, self._settling(plan).unread(), None)
+
+    def _loading(self, settling: Settling) -> AbstractContextManager[None]:
+        """Load the model meanwhile, where it is going to be needed."""
+        if not settling.brings_text:
+            return nullcontext()
+        from ingest.ahead import loading
+
+        return loading(self._means.encoder)
+
+    def _intake(self) -> Intake:
+        from ingest.intake import Intake  # with all that reads, cuts and embeds
+
+        parent = self._parent.id if self._parent else None
+        return Intake(self._means, parent, self._reading, self._seen, anew=self.anew)
 
     @property
     def _walks_all(self) -> bool:
@@ -256,7 +268,7 @@ class Run:
         return content.sha256
 
     def _settling(self, plan: Plan) -> Settling:
-        return Settling(plan, self._ledger, self._roots)
+        return Settling(plan, self._ledger, self._roots, self._seen)
 
     def _report(self, plan: Plan, rows: Sequence[LedgerRow], intake: Intake | None) -> Report:
         """What the run came to.

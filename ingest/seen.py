@@ -8,6 +8,7 @@ stamp.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from corpus import sealed
@@ -16,6 +17,7 @@ from ingest.naming import Place
 from ingest.sources import Source, Stamp
 
 NAME = "seen.json"
+_NO_STAMP = [0, 0, 0, 0]  # of a file whose own is not believed
 
 
 class Seen:
@@ -36,8 +38,18 @@ class Seen:
 
     def note(self, source: Source, sha256: str, read_at_ns: int) -> None:
         """Remember a file that was read at that moment (wall clock, nanoseconds)."""
-        if max(source.stamp.modified_ns, source.stamp.changed_ns) + SETTLED_NS < read_at_ns:
-            self._now[_key((source.root, source.path))] = [*_listed(source.stamp), sha256]
+        changed = max(source.stamp.modified_ns, source.stamp.changed_ns)
+        stamp = _listed(source.stamp) if changed + SETTLED_NS < read_at_ns else _NO_STAMP
+        self._now[_key((source.root, source.path))] = [*stamp, sha256]
+
+    def is_new(self, source: Source) -> bool:
+        """Whether this run has read a file, and no file of these bytes was seen before it."""
+        entry = self._now.get(_key((source.root, source.path)))
+        return entry is not None and entry[4] not in self._hashes
+
+    @cached_property
+    def _hashes(self) -> set[object]:
+        return {entry[4] for entry in self._known.values()}
 
     def keep_others(self, roots: set[int]) -> None:
         """Keep what is known of files below other roots, which this run did not walk."""

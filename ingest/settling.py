@@ -16,6 +16,7 @@ from corpus.roots import Root
 from corpus.types import LedgerRow, Status
 from ingest.naming import Place, source_ids
 from ingest.plan import Plan
+from ingest.seen import Seen
 from ingest.sources import Source
 
 if TYPE_CHECKING:
@@ -28,10 +29,13 @@ class Settling:
 
     :param ledger: the rows of the snapshot before.
     :param roots: every root of the store.
+    :param seen: the files that this run and those before it have read.
     """
 
-    def __init__(self, plan: Plan, ledger: Sequence[LedgerRow], roots: Sequence[Root]) -> None:
-        self._plan, self._ledger, self._roots = plan, ledger, roots
+    def __init__(
+        self, plan: Plan, ledger: Sequence[LedgerRow], roots: Sequence[Root], seen: Seen
+    ) -> None:
+        self._plan, self._ledger, self._roots, self._seen = plan, ledger, roots, seen
         self._ids = plan.names.ids
 
     @cached_property
@@ -44,11 +48,15 @@ class Settling:
     def _before(self) -> Mapping[Place, LedgerRow]:
         return {_place(row): row for row in self._ledger}
 
+    @cached_property
     def brings_text(self) -> bool:
-        """Whether something is new, or is not what it was when it could be read last."""
-        sources = (*self._plan.added, *self._plan.changed)
-        before = (self._before.get((source.root, source.path)) for source in sources)
-        return any(row is None or (row.sha256 != "" and not row.stale) for row in before)
+        """Whether there is a file that is new, or whose bytes are: then something will have to be
+        embedded, as a rule. Another name or another sidecar brings none.
+        """
+        places = ((source.root, source.path) for source in self._plan.added)
+        return any(place not in self._before for place in places) or any(
+            map(self._seen.is_new, self._plan.changed)
+        )
 
     def in_turn(self) -> list[Source]:
         """What is to be read. First what gets another name, that of later roots before that of

@@ -18,16 +18,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from corpus import memory
-from corpus.encoders.processor import cores
-from ingest.making import Cutting, Here, Made, Maker, Task, make
-from ingest.sources import Source
-
-WORTH_BYTES = 4_000_000
-"""A run that reads less is over before workers would have helped; measured, docs/log.md."""
+from ingest.making import Cutting, Made, Task, make
 
 _AHEAD_BYTES = 8_000_000  # of sources in hand or done and not yet asked for
 _AHEAD_TASKS = 32  # the same, for each worker
@@ -36,19 +30,6 @@ _CPU_S = 60.0  # that a source may take,
 _CPU_S_MB = 20.0  # and for each megabyte of it: twenty times what the slowest format takes
 
 _ENDED = "ended the process that read it, which took too much memory or time; see ingest.workers"
-
-
-def maker_for(
-    sources: Sequence[Source], cutting: Cutting, count: int | None
-) -> AbstractContextManager[Maker]:
-    """Whoever should make these sources.
-
-    :param count: processes at most, 0 for none beside this one; None for one on every second core.
-    """
-    most = min(max(1, cores() // 2) if count is None else count, len(sources))
-    if not most or sum(source.stamp.size for source in sources) < WORTH_BYTES:
-        return nullcontext(Here(cutting))
-    return Workers(cutting, most)
 
 
 _Begun = tuple[Task | None, Future[Made | None]]

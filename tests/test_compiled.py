@@ -14,9 +14,9 @@ import pytest
 from corpus.embedding import model_folder
 from corpus.encoders import cache
 from corpus.encoders.cache import cache_folder, compiled, key
-from corpus.encoders.compiling import GRAPH
 from corpus.encoders.graph import Graph
 from corpus.encoders.questions import QUESTIONS, QuestionEncoder
+from corpus.encoders.record import GRAPH
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import CompilationFailed
 from corpus.settings import EmbeddingSettings

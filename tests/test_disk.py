@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from corpus import disk
+from corpus import disk, windows
 from corpus.errors import NotEnoughSpace, StoreNotWritable
 from corpus.runs import Outcome, RunLog
 from corpus.store import Store
 from corpus.types import Mode, Query
+from ingest import outlook
 from tests.conftest import Workbench, settings_for, tree
 
 MOUNTS = """\
@@ -239,6 +240,11 @@ def test_what_is_let_through_fits(bench: Workbench, small: Path, number: int) ->
         except NotEnoughSpace:
             refused += 1
     assert refused or number < 100, "the disk was never near to full: this shows nothing"
+
+
+def test_the_estimate_reckons_with_as_many_windows_as_a_chunk_may_have() -> None:
+    assert windows.layout(384).itemsize == outlook.WINDOWS * (384 + 2)
+    assert outlook.WINDOWS == windows.MOST
 
 
 def test_the_estimate_is_not_far_above_what_is_written(bench: Workbench) -> None:

@@ -141,6 +141,20 @@ def test_any_difference_is_seen_when_reading(
         read(path, record)
 
 
+def test_a_file_of_many_blocks_is_checked_to_its_end(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_LARGE_BLOCK", 7)
+    data = bytes(range(50))
+    record = files.write_new(place / "long", data)
+    assert files.map_checked(place / "long", record)[:] == data
+
+    (place / "long").write_bytes(data[:-1] + b"x")
+
+    with pytest.raises(ValueError, match="checksum"):
+        files.map_checked(place / "long", record)
+
+
 def test_a_staging_folder_leaves_nothing_behind_and_can_be_renamed_away(place: Path) -> None:
     with pytest.raises(KeyboardInterrupt), files.staging(place / "new") as folder:
         (folder / "half").write_bytes(b"x")

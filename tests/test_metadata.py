@@ -58,7 +58,7 @@ def test_a_sidecar_lives_as_a_part_of_its_file(two: Workbench) -> None:
     added = refresh(two)
 
     assert (added.changed, added.unchanged, added.skipped, added.failed) == (1, 1, 1, ())
-    assert added.embedded_chunks == 0, "its text is the same"
+    assert two.encoder.embedded == [], "its text is the same"
     assert metadata(two) == {
         "date": "2024-03-01",
         "Team": "HR",
@@ -92,7 +92,7 @@ def test_a_sidecar_lives_as_a_part_of_its_file(two: Workbench) -> None:
     removed = refresh(two)
     assert (removed.changed, removed.remarks) == (1, ())
     assert removed.snapshot == before.id, "all is as it was"
-    assert removed.embedded_chunks == 0
+    assert two.encoder.embedded == []
 
 
 def test_the_same_content_is_the_same_snapshot_whenever_it_was_written(
@@ -259,7 +259,7 @@ def test_names_are_taken_from_paths_and_nearer_ones_win(bench: Workbench) -> Non
     report = bench.ingest()
 
     assert report.changed == 3, "how documents are read has changed"
-    assert report.embedded_chunks == 0
+    assert bench.encoder.embedded == []
     assert metadata(bench, "hr/2023/leave.md") == {"Year": "2024", "TEAM": "Finance"}
     assert metadata(bench, "it/2022/travel.md") == {"team": "it", "year": "2022"}
     assert metadata(bench, "posts/2021-05-01-travel.md")["date"] == "2021-05-01"

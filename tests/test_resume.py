@@ -36,7 +36,7 @@ IN_FLIGHT_FILES = 128 // SECTIONS + 2  # that are not on the shelf yet
 CHILD = """
 import json, os, sys, time
 from pathlib import Path
-from ingest import making, reading, workers
+from ingest import makers, making, reading
 from ingest.journal import Journal
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
@@ -84,7 +84,7 @@ making.reader_for = reader_for
 before(reading, "read", "read", lambda source: source.path)
 after(Journal, "note", "noted")
 after(Shelf, "flush", "kept")
-workers.WORTH_BYTES = 0
+makers.WORTH_BYTES = 0
 settings = settings_for(store, RAG_INGEST__WORKERS=sys.argv[4])
 print("ready", flush=True)
 report = Runner(Means(Store(store), settings, Encoder(), Silent())).ingest([folder], Options())

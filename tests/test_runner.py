@@ -16,6 +16,7 @@ from corpus import roots
 from corpus.errors import BadRoot, GuardRefused, RagError
 from corpus.store import Store
 from corpus.types import Mode, Query
+from ingest.pacing import rare_collections
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.runner import Runner
@@ -208,3 +209,18 @@ def test_a_run_leaves_the_pace_of_the_garbage_collector_as_it_was(bench: Workben
 
     assert before not in paces
     assert gc.get_threshold() == before
+
+
+def test_what_a_run_has_made_is_not_looked_through_at_its_end() -> None:
+    looked: list[str] = []
+
+    def note(phase: str, _: dict[str, int]) -> None:
+        looked.append(phase)
+
+    with rare_collections():
+        made = [[number] for number in range(20_000)]
+        gc.callbacks.append(note)
+    more = [[number] for number in range(10)]
+    gc.callbacks.remove(note)
+
+    assert (len(made), len(more), looked) == (20_000, 10, [])

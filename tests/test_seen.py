@@ -54,6 +54,18 @@ def test_a_stamp_that_is_too_fresh_is_not_believed(tmp_path: Path, age_ns: int) 
     assert noted(tmp_path, fresh).sha256(fresh) is None
 
 
+def test_bytes_that_were_seen_are_not_new_wherever_they_are(tmp_path: Path) -> None:
+    fresh = replace(SOURCE, stamp=Stamp(5, NOW, NOW, 77))
+    seen = noted(tmp_path, fresh)
+    moved, other = replace(SOURCE, path="b.md"), replace(SOURCE, path="c.md")
+    seen.note(fresh, "other", NOW)
+    seen.note(moved, "hash", NOW)
+
+    assert seen.is_new(fresh)
+    assert not seen.is_new(moved)
+    assert not seen.is_new(other), "it was not read"
+
+
 def test_a_file_that_is_rewritten_within_the_tick_of_the_clock_is_hashed_again(
     bench: Workbench,
 ) -> None:

@@ -27,6 +27,8 @@ OF_WORK = {
     *("pydantic", "email", "yaml", "bs4", "pathspec"),
     *("ingest.intake", "ingest.chunker", "ingest.outlook", "corpus.analysis", "corpus.texts"),
 }
+UNASKED = {"soupsieve", "charset_normalizer", "openvino.tools.ovc", "multiprocessing"}
+"""Of libraries that a run with work needs, and of workers."""
 WATCHED = """
 import json, os, sys
 
@@ -127,3 +129,23 @@ def test_a_run_with_work_reads_what_changed_and_nothing_else(rag: Starts) -> Non
     ran = rag("refresh")
 
     assert {path for path in ran.opened if path.is_relative_to(rag.folder)} == {rag.folder / "1.md"}
+
+
+def test_a_run_with_work_loads_nothing_that_it_does_not_ask_for(rag: Starts) -> None:
+    (rag.folder / "page.html").write_text("<main><h1>Hall 9</h1><p>It has no gate.</main>")
+
+    ran = rag("refresh")
+
+    assert "1 added" in ran.out
+    assert {"bs4", "faiss", "openvino", "tantivy"} <= ran.modules
+    assert not (UNASKED | OF_SCIENCE | (OF_TORCH - {"openvino"})) & ran.modules
+
+
+def test_other_metadata_and_another_name_load_no_model(rag: Starts) -> None:
+    (rag.folder / "0.md.meta.json").write_text('{"hall": "north"}')
+    (rag.folder / "2.md").rename(rag.folder / "second.md")
+
+    ran = rag("refresh")
+
+    assert "1 changed, 1 renamed" in ran.out
+    assert not OF_TORCH & ran.modules

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from corpus.errors import UnreadableSource
+from corpus.errors import ModelUnavailable, UnreadableSource
 from corpus.fingerprint import PROBES
 from corpus.store import Store
 from corpus.types import ChunkVectors, Vectors
@@ -87,9 +87,13 @@ class Lazy(WordHashEncoder):
         return super().encode_documents(texts)
 
 
+@pytest.mark.parametrize("before", ["", "What it said."])
 def test_the_model_is_loaded_while_the_first_document_is_being_read(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
+    if before:
+        bench.write("a.txt", before)
+        bench.ingest()
     bench.write("a.txt", "What it says.")
     bench.encoder = encoder = Lazy()
     real = making.make
@@ -101,6 +105,19 @@ def test_the_model_is_loaded_while_the_first_document_is_being_read(
     monkeypatch.setattr(making, "make", make)
 
     assert bench.ingest().documents == 1
+
+
+def test_a_model_that_cannot_be_loaded_ahead_is_told_as_the_run_s_own_error(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(texts: list[str]) -> Vectors:
+        raise ModelUnavailable("the weights are gone")
+
+    bench.write("a.txt", "What it says.")
+    monkeypatch.setattr(bench.encoder, "encode_documents", unavailable)
+
+    with pytest.raises(ModelUnavailable, match="the weights are gone"):
+        bench.ingest()
 
 
 def test_a_file_that_still_cannot_be_read_loads_no_model(

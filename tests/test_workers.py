@@ -15,7 +15,7 @@ import pytest
 
 from corpus.store import Store
 from corpus.types import Status
-from ingest import workers
+from ingest import makers, workers
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.report import Report
@@ -53,7 +53,7 @@ class Homebound(WordTokens):
 @pytest.fixture
 def small(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     """A folder for which workers are started although it is small."""
-    monkeypatch.setattr(workers, "WORTH_BYTES", 0)
+    monkeypatch.setattr(makers, "WORTH_BYTES", 0)
     for number in range(FILES):
         bench.write(f"{number:02}.md", f"# Part {number}\n\nWhat part {number} says.\n" * 3)
     bench.write("page.html", "<main><h1>A page</h1><p>It says something.</main>")
@@ -143,7 +143,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from corpus.store import Store
-from ingest import workers
+from ingest import makers
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
 from ingest.runner import Runner
@@ -155,7 +155,7 @@ class Told(Silent):
         time.sleep(0.2)
 
 if __name__ == "__main__":
-    workers.WORTH_BYTES = 0
+    makers.WORTH_BYTES = 0
     folder, store = map(Path, sys.argv[1:])
     settings = settings_for(store, RAG_INGEST__WORKERS="2")
     Runner(Means(Store(store), settings, WordHashEncoder(), Told())).ingest([folder], Options())

@@ -1,17 +1,19 @@
 """An embedding model as a graph that OpenVINO computes, for many texts at once. Its home.
 
-Each core computes a batch of its own: two cores on one batch are a fifth slower. The graph is
-kept as OpenVINO transforms it for the processor (:func:`pack`), which loads in a fifth of a second
-and without torch. Calls from several threads share the cores.
+Each core computes a batch of its own: two cores on one batch are a fifth slower. It has a compiled
+graph of its own as well, made when there is a batch for it, so that a few texts cost one. The graph
+is kept as OpenVINO transforms it for the processor (:func:`pack`), which loads in a tenth of a
+second and without torch. Calls from several threads share the cores.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from mmap import mmap
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,14 +21,15 @@ import numpy.typing as npt
 
 from corpus.encoders.batching import Batch, batches
 from corpus.encoders.processor import cores
+from corpus.importing import without
 from corpus.types import ChunkVectors, Vectors
 from corpus.windows import MOST, stretches
 
 FLOAT32 = "float32"
 """The form of a graph whose products are all computed as such."""
 
-_MOST_STREAMS = 8
-"""Cores that are used; each one more needs some 30 MB."""
+_MOST_CORES = 8
+"""Cores that are used; each one more needs some 40 MB."""
 
 Texts = Sequence[Sequence[int]]
 """Token ids of each text, special tokens included."""
@@ -41,14 +44,15 @@ class BulkGraph:
     """
 
     def __init__(self, packed: bytes | mmap, form: str) -> None:
-        openvino = _openvino()
-        self._packed = openvino.Tensor(np.frombuffer(packed, np.uint8))  # weights stay there
-        compiled = openvino.Core().import_model(self._packed, "CPU", _properties(form))
-        self._cores = _streams()
+        self._openvino, self._form = _openvino(), form
+        self._core = self._openvino.Core()
+        self._packed = np.frombuffer(packed, np.uint8)  # weights stay there
+        self._cores, self._used = _most_cores(), 1
+        self._turn = Lock()
+        compiled = self._compiled()
         self.makes_windows = len(compiled.inputs) == 3
         self._free: SimpleQueue[Any] = SimpleQueue()  # a request serves one thread at a time
-        for _ in range(self._cores):
-            self._free.put(compiled.create_infer_request())
+        self._free.put(compiled.create_infer_request())
         # OpenVINO's binding sets itself up when it is first used, and two threads that both do it
         # then wait for each other for ever: one holds the interpreter's lock, one the binding's.
         self._computed(Batch((0,), 1), [[0]])
@@ -70,7 +74,7 @@ class BulkGraph:
 
     def _computed(self, batch: Batch, texts: Texts) -> list[ChunkVectors]:
         chosen = [texts[place] for place in batch.places]
-        request = self._free.get()
+        request = self._taken()
         try:
             request.infer(inputs(chosen, batch.tokens, self.makes_windows), share_inputs=True)
             sums = request.get_output_tensor(0).data.copy()
@@ -81,6 +85,21 @@ class BulkGraph:
         return [
             _unit(one[: 1 + len(_windows(text))]) for one, text in zip(sums, chosen, strict=True)
         ]
+
+    def _taken(self) -> Any:
+        """A request that is free, or one on a core that none was on, or the first to be free."""
+        with suppress(Empty):
+            return self._free.get_nowait()
+        with self._turn:
+            is_left = self._used < self._cores
+            self._used += is_left
+        return self._compiled().create_infer_request() if is_left else self._free.get()
+
+    def _compiled(self) -> Any:
+        """The graph, for one core."""
+        shape = self._openvino.Shape(self._packed.shape)
+        view = self._openvino.Tensor(self._packed, shape, self._openvino.Type.u8)
+        return self._core.import_model(view, "CPU", _properties(self._form))
 
 
 def pack(graph: bytes, form: str) -> bytes:
@@ -102,25 +121,26 @@ def has_bfloat16() -> bool:
 
 def _properties(form: str) -> dict[str, Any]:
     return {
-        "NUM_STREAMS": _streams(),
-        "INFERENCE_NUM_THREADS": _streams(),
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": 1,
+        "ENABLE_CPU_PINNING": False,  # or every graph of one stream would be on the first core
         "INFERENCE_PRECISION_HINT": "bf16" if form != FLOAT32 and has_bfloat16() else "f32",
     }
 
 
-def _streams() -> int:
-    """Batches that are computed at once."""
-    return min(cores(), _MOST_STREAMS)
+def _most_cores() -> int:
+    """Batches that are computed at once, at most."""
+    return min(cores(), _MOST_CORES)
 
 
 def _openvino() -> Any:
-    """OpenVINO, without its reports over the network.
+    """OpenVINO, without what converts models of other libraries.
 
-    Imported as it is, it reports that to its vendor and leaves an identifier in the home folder,
-    unless openvino-telemetry is missing; so it is taken to be missing.
+    That takes a third of the import, reports it to the vendor over the network, and leaves an
+    identifier in the home folder.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as Python says
-    import openvino
+    with without("openvino.tools.ovc"):
+        import openvino
 
     return openvino
 

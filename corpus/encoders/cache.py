@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from corpus.embedding import verify
-from corpus.encoders.compiling import GRAPH, RECORD
 from corpus.encoders.processor import instructions
-from corpus.encoders.record import Record, read_record
+from corpus.encoders.record import GRAPH, RECORD, Record, read_record
 from corpus.errors import CompilationFailed, StoreBusy, StoreNotWritable
 from corpus.files import map_checked, remove_folder, staging
 from corpus.fingerprint import Fingerprint

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
+from mmap import mmap
+from typing import TYPE_CHECKING
 
 from corpus.embedding import ModelTokens
-from corpus.encoders.bulk import BulkGraph
 from corpus.encoders.cache import Kind
+from corpus.encoders.record import Record
 from corpus.fingerprint import Fingerprint
 from corpus.settings import EmbeddingSettings
 from corpus.types import ChunkVectors, Vectors
 
-DOCUMENTS = Kind(
-    "documents",
-    recipe=4,
-    runtime="openvino",
-    load=lambda data, record: BulkGraph(data, record.form),
-)
+if TYPE_CHECKING:
+    from corpus.encoders.bulk import BulkGraph
+
+
+def _graph(packed: mmap, record: Record) -> BulkGraph:
+    from corpus.encoders.bulk import BulkGraph  # with NumPy, once the file has been checked
+
+    return BulkGraph(packed, record.form)
+
+
+DOCUMENTS = Kind("documents", recipe=4, runtime="openvino", load=_graph)
 """How documents are compiled for; the recipe goes up when the same weights would become another
 graph."""
 
@@ -36,6 +42,8 @@ class CompiledDocuments:
 
         :raises ValueError: when a text is longer than the model takes.
         """
+        import numpy as np
+
         vectors = np.empty((len(texts), self.fingerprint.dim), np.float32)
         for row, found in zip(vectors, self.encode_chunks(texts), strict=True):
             row[:] = found[0]

@@ -32,13 +32,11 @@ from corpus.encoders.graph import Graph
 from corpus.encoders.processor import has_int8_products
 from corpus.encoders.products import DescribedProducts, IntegerProducts
 from corpus.encoders.quantising import Feed, quantise
-from corpus.encoders.record import Record
+from corpus.encoders.record import GRAPH, RECORD, Record
 from corpus.encoders.tables import narrow
 from corpus.encoders.transformer import embed_with_windows, load_model
 from corpus.files import write_new
 from corpus.types import ChunkVectors, Vectors
-
-GRAPH, RECORD = "graph.bin", "record.json"
 
 SENTENCES = (
     "How many days of annual leave do I get?",

@@ -8,6 +8,9 @@ import msgspec
 
 from corpus.files import FileRecord
 
+GRAPH, RECORD = "graph.bin", "record.json"
+"""Their names, in a folder of the two."""
+
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Written when a graph was made."""

@@ -17,20 +17,25 @@ outside headings and tables: "the form (https://...)" is an answer, a relative p
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import islice
 
-from bs4 import BeautifulSoup, CData, NavigableString, Tag
-from bs4.element import PageElement, PreformattedString
-
 from corpus.errors import UnreadableSource
+from corpus.importing import without
 from ingest import decoding
 from ingest.parsed import Kind, Parsed, Reading
 from ingest.readers import html_rules as rules
 from ingest.readers.page import Page, fold
 from ingest.readers.spans import Piece, sectioned
+
+with without("soupsieve", "charset_normalizer"), warnings.catch_warnings():
+    # Selectors, and a guess at an encoding: neither is asked for, and they take half of the import.
+    warnings.filterwarnings("ignore", "The soupsieve package is not installed")
+    from bs4 import BeautifulSoup, CData, NavigableString, Tag
+    from bs4.element import PageElement, PreformattedString
 
 _FLOOR = 1 / 3  # of the characters outside links that a scope must keep
 _MAX_TAGS = 250_000  # at most 6 s and 350 MB

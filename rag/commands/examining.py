@@ -14,8 +14,7 @@ from pathlib import Path
 from corpus import disk, lease, lock, recovery
 from corpus.embedding import identify, model_folder, verify
 from corpus.encoders.cache import cache_folder
-from corpus.encoders.compiling import GRAPH, RECORD
-from corpus.encoders.record import read_record
+from corpus.encoders.record import GRAPH, RECORD, read_record
 from corpus.errors import CorpusError, RagError, StoreBusy
 from corpus.files import read_checked
 from corpus.runs import Outcome, RunLog
