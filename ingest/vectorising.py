@@ -29,7 +29,10 @@ from ingest.prepared import Prepared
 if TYPE_CHECKING:
     from corpus.parent import Parent
 
-_BATCH = 256  # texts that are looked up and embedded together
+_BATCH = 512
+"""Texts that are looked up and embedded together. 7.7 % as much as they are is padding, 8.7 with
+256 and 7.2 with 1,024; a run that is killed loses what two of these batches hold."""
+
 _AHEAD = 2  # batches that are with the model: one in hand, and the next
 
 Sink = Callable[[Entry, list[ChunkVectors]], None]

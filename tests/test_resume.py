@@ -30,13 +30,14 @@ from tests.conftest import WordHashEncoder, Workbench, settings_for
 ROOT = Path(__file__).parent.parent
 KILLS = int(os.environ.get("RESUME_KILLS", "4"))
 FILES, SECTIONS = 60, 12
-IN_FLIGHT_TEXTS = 2 * 256 + SECTIONS  # that the encoder has or is done with, and what came last
+BATCH = 64  # texts that are embedded together
+IN_FLIGHT_TEXTS = 2 * BATCH + SECTIONS  # with the encoder or through it, and what came last
 IN_FLIGHT_FILES = 128 // SECTIONS + 2  # that are not on the shelf yet
 
 CHILD = """
 import json, os, sys, time
 from pathlib import Path
-from ingest import makers, making, reading
+from ingest import makers, making, reading, vectorising
 from ingest.journal import Journal
 from ingest.pipeline import Means, Options
 from ingest.progress import Silent
@@ -85,6 +86,7 @@ before(reading, "read", "read", lambda source: source.path)
 after(Journal, "note", "noted")
 after(Shelf, "flush", "kept")
 makers.WORTH_BYTES = 0
+vectorising._BATCH = int(sys.argv[5])
 settings = settings_for(store, RAG_INGEST__WORKERS=sys.argv[4])
 print("ready", flush=True)
 report = Runner(Means(Store(store), settings, Encoder(), Silent())).ingest([folder], Options())
@@ -124,7 +126,7 @@ class Story:
 
 def start(folder: Path, store: Path, log: Path, workers: int = 0) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), str(store), str(log), str(workers)],
+        [sys.executable, "-c", CHILD, str(folder), str(store), str(log), str(workers), str(BATCH)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -13,7 +13,8 @@ _TOKENS = 1024
 """Of a batch, padding included, at most. 4,096 are 4 % slower, and need more memory."""
 
 _STEP = 16
-"""What lengths are rounded up to. It pads 5 % for 1 %, and is 8 % faster."""
+"""What lengths are rounded up to. Attention over 104 tokens takes longer than over 112, so a
+smaller step gains nothing, and each shape costs 10 ms when it first comes, and 4 MB."""
 
 
 @dataclass(frozen=True, slots=True)
