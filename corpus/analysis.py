@@ -25,8 +25,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from corpus import scripts
 from corpus.languages import language_of
-from corpus.scripts import RUN, WORD
 from corpus.stemming import fold, stem
 from corpus.stopwords import STOPWORDS
 
@@ -78,7 +78,7 @@ def analyse_question(text: str, languages: Iterable[str]) -> Terms:
 
 def _terms(piece: str, language: str) -> tuple[tuple[str, ...], str | None]:
     """The words of what stands between two spaces, and the whole where that is an identifier."""
-    found = WORD.findall(piece)
+    found = scripts.words(piece)
     words = [*_pairs(piece), *_stems(found, language)]
     for one in found:
         if _MIXED_CASE.search(one) and len(one) <= _LONGEST:
@@ -98,24 +98,23 @@ def _stems(words: Iterable[str], language: str) -> Iterator[str]:
 
 def _without_stopwords(text: str) -> str:
     """A question without its function words; whole where nothing else is in it."""
-    stopwords = STOPWORDS[language_of(text, least=1)]
-    shouted = text.isupper()
+    stopwords, shouted = STOPWORDS[language_of(text, least=1)], text.isupper()
     kept = [piece for piece in text.split() if _says_something(piece, stopwords, shouted)]
     return " ".join(kept) or text
 
 
 def _says_something(piece: str, stopwords: frozenset[str], shouted: bool) -> bool:
     """Whether a piece is more than a function word, or several, as in `what's`."""
-    words = WORD.findall(piece)
-    if RUN.search(piece) or (len(piece) > 1 and piece.isupper() and not shouted):
+    if (len(piece) > 1 and piece.isupper() and not shouted) or scripts.unspaced(piece):
         return True
+    words = scripts.words(piece)
     several = len(words) > 1
     return not all(one.casefold() in stopwords or (several and len(one) == 1) for one in words)
 
 
 def _pairs(piece: str) -> Iterator[str]:
     """Overlapping pairs of characters of each run without spaces; a single one is a term."""
-    for run in RUN.findall(piece):
+    for run in scripts.unspaced(piece):
         if len(run) == 1:
             yield run
         for at in range(len(run) - 1):
@@ -129,5 +128,4 @@ def _whole(piece: str) -> str | None:
         core and (opening := _BRACKETS.get(core[-1])) and core.count(core[-1]) > core.count(opening)
     ):
         core = core[:-1].rstrip(_AROUND)
-    is_one = WORD.fullmatch(core) is not None
-    return None if is_one or len(core) > _LONGEST else fold(core.casefold())
+    return None if scripts.words(core) == [core] or len(core) > _LONGEST else fold(core.casefold())

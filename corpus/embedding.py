@@ -99,6 +99,7 @@ class ModelTokens:
 
     def __init__(self, folder: Path, limit: int, prefix: str = "") -> None:
         self._file, self.limit, self._prefix = folder / "tokenizer.json", limit, prefix
+        self._last: tuple[str, Encoding] | None = None
 
     def count(self, texts: list[str]) -> list[int]:
         """Tokens of each text as the model gets it: prefix and special tokens included."""
@@ -117,7 +118,7 @@ class ModelTokens:
 
     def ids(self, text: str) -> list[int]:
         """What the model reads of a text, special tokens included; cut at its limit."""
-        encoding = self._tokenizer.encode(text)
+        encoding = self._read(text)
         ids: list[int] = encoding.ids
         if len(ids) <= self.limit:
             return ids
@@ -134,8 +135,18 @@ class ModelTokens:
 
     def pieces(self, text: str) -> tuple[int, int]:
         """Tokens without specials, and how many of them are the one for unknown words."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return len(ids), ids.count(self._unknown) if self._unknown is not None else 0
+        ids: list[int] = self._read(text).ids
+        unknown = ids.count(self._unknown) if self._unknown is not None else 0
+        return len(ids) - self._specials, unknown
+
+    def _read(self, text: str) -> Encoding:
+        """A text with special tokens. The last one is remembered: a question is asked for its
+        pieces and then for its ids.
+        """
+        last = self._last
+        if last is None or last[0] != text:
+            last = self._last = text, self._tokenizer.encode(text)
+        return last[1]
 
     def _encoded(self, texts: list[str]) -> list[Encoding]:
         """Texts as the model gets them, without offsets."""
@@ -151,6 +162,12 @@ class ModelTokens:
         loaded.no_truncation()
         loaded.no_padding()
         return loaded
+
+    @cached_property
+    def _specials(self) -> int:
+        """How many special tokens a text gets."""
+        specials: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        return specials
 
     @cached_property
     def _unknown(self) -> int | None:

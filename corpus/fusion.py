@@ -29,14 +29,15 @@ def fuse(
     A chunk that one search did not return counts as that search's weakest candidate.
 
     :param dense_weight: share of the dense score, in [0, 1]; the rest is words.
-    :param k: as many as are wanted; None: every candidate of either.
+    :param k: as many as are wanted, at least 1; None: every candidate of either.
     :return: the best first; equal scores are ordered by chunk id.
     """
     fused = dict(_shares(dense, dense_weight))
     for chunk, share in _shares(words, 1 - dense_weight):
         fused[chunk] = fused.get(chunk, 0.0) + share
-    best = sorted(sorted(fused), key=fused.__getitem__, reverse=True)[:k]
-    return [(chunk, fused[chunk]) for chunk in best]
+    shares = sorted(fused.values(), reverse=True)[:k]
+    best = [(-share, chunk) for chunk, share in fused.items() if share >= shares[-1]]
+    return [(chunk, -share) for share, chunk in sorted(best)[:k]]
 
 
 def _shares(found: Ranked, weight: float) -> Iterator[tuple[int, float]]:
@@ -48,4 +49,5 @@ def _shares(found: Ranked, weight: float) -> Iterator[tuple[int, float]]:
         return iter(())
     high, low = scores[0], scores[-1]
     stretched = (scores - low) / (high - low) if high > low else np.ones_like(scores)
-    return zip(ids.tolist(), (stretched.astype(np.float64) * weight).tolist(), strict=True)
+    shares = np.multiply(stretched, weight, dtype=np.float64)
+    return zip(ids.tolist(), shares.tolist(), strict=True)

@@ -9,9 +9,7 @@ a word is stemmed alike wherever it stands in that language.
 
 from __future__ import annotations
 
-from collections import Counter
-
-from corpus.scripts import RUN, WORD
+from corpus import scripts
 from corpus.stopwords import STOPWORDS
 
 DEFAULT = "en"
@@ -38,9 +36,12 @@ def language_of(text: str, least: int = _LEAST) -> str:
     :param least: how many of its function words a language must have in the text.
     """
     sample = text[:_SAMPLE].casefold()
-    words = WORD.findall(sample)
-    unspaced = sum(map(len, RUN.findall(sample)))
-    counts = Counter(language for word in words for language in _BY_WORD.get(word, ()))
+    words = scripts.words(sample)
+    unspaced = sum(map(len, scripts.unspaced(sample)))
+    counts = dict[str, int]()
+    for word in words:
+        for language in _BY_WORD.get(word, ()):
+            counts[language] = counts.get(language, 0) + 1
     best = max(sorted(counts), key=counts.__getitem__, default=DEFAULT)
-    enough = counts[best] >= max(least, _LEAST_SHARE * (len(words) + unspaced))
+    enough = counts.get(best, 0) >= max(least, _LEAST_SHARE * (len(words) + unspaced))
     return best if enough else DEFAULT

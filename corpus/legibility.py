@@ -12,8 +12,8 @@ tokens a word takes tell how well a model does in a language.
 
 from __future__ import annotations
 
+from corpus import scripts
 from corpus.embedding import Tokens
-from corpus.scripts import RUN, WORD
 
 _FLUENT, _ILLEGIBLE = 2.0, 4.0
 """Tokens a word, up to which a model reads as it was trained to, and from which it spells."""
@@ -27,7 +27,7 @@ def legibility(text: str, tokens: Tokens) -> float:
     pieces, unknown = tokens.pieces(text)
     if not pieces:
         return 1.0
-    unspaced = sum(map(len, RUN.findall(text)))
-    words = max(1.0, len(WORD.findall(text)) + unspaced / _LETTERS_A_WORD)
+    unspaced = sum(map(len, scripts.unspaced(text)))
+    words = max(1.0, len(scripts.words(text)) + unspaced / _LETTERS_A_WORD)
     spelled = (pieces / words - _FLUENT) / (_ILLEGIBLE - _FLUENT)
     return (1 - min(1.0, max(0.0, spelled))) * (1 - unknown / pieces)

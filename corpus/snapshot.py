@@ -31,6 +31,7 @@ from corpus.fusion import Ranked, fuse
 from corpus.identity import ANALYSIS
 from corpus.ledger import read_ledger
 from corpus.manifest import SEGMENTS, SNAPSHOTS, WORDS, below, read_manifest
+from corpus.recent import RecentChunks
 from corpus.segment import Segment
 from corpus.shortlist import Shortlist
 from corpus.texts import Facts
@@ -77,6 +78,7 @@ class Snapshot:
         self._words = self._open_words(store / SNAPSHOTS / snapshot_id / WORDS)
         self._vectors, self._windows, self._shortlist = self._gather_vectors()
         self._filters = Filters(self._gather_owners)
+        self._recent = RecentChunks()
 
     @property
     def id(self) -> str:
@@ -198,12 +200,16 @@ class Snapshot:
         return (ids[order], cosines[order]), whole
 
     def _chunks(self, ids: Iterable[int]) -> dict[int, Chunk]:
-        missing, found = set(ids), dict[int, Chunk]()
+        wanted = {one: self._recent.get(one) for one in ids}
+        found = {one: chunk for one, chunk in wanted.items() if chunk is not None}
         for segment in self._segments:
+            missing = wanted.keys() - found.keys()
             if not missing:
                 break
-            found.update(segment.texts.chunks(missing))
-            missing -= found.keys()
+            read = segment.texts.chunks(missing)
+            for chunk in read.values():
+                self._recent.add(chunk)
+            found |= read
         return found
 
     def _ref(self, document_id: str) -> DocumentRef:

@@ -298,21 +298,23 @@ class Answerer:
         return hits, told
 
     def _search(self, snapshot: Snapshot, wanted: Query, watch: _Watch) -> tuple[Hit, ...]:
-        """Search, with the vector of the text and what the settings say."""
-        embeds = wanted.mode is not Mode.WORDS
-        vector = self._encoder.encode_query(wanted.text) if embeds else None
+        query = wanted if wanted.mode is Mode.WORDS else self._embedded(wanted)
         watch.lap("embed")
-        settings = self._retrieval
-        query = replace(
-            wanted,
-            vector=vector,
-            candidates=settings.candidates,
-            exact=settings.index == "exact",
-            dense_weight=settings.dense_weight * legibility(wanted.text, self._encoder.tokens),
-        )
         hits = snapshot.search(query)
         watch.lap("search")
         return hits
+
+    def _embedded(self, wanted: Query) -> Query:
+        """A query with the vector of its text, and what the settings say of vectors."""
+        settings, text = self._retrieval, wanted.text
+        legible = legibility(text, self._encoder.tokens)
+        return replace(
+            wanted,
+            vector=self._encoder.encode_query(text),
+            candidates=settings.candidates,
+            exact=settings.index == "exact",
+            dense_weight=settings.dense_weight * legible,
+        )
 
 
 def _effect(where: Filter | None, snapshot: Snapshot, watch: _Watch) -> Effect | None:

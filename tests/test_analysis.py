@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
+from corpus import scripts
 from corpus.analysis import analyse, analyse_question
 from corpus.embedding import PACKAGED_MODEL, ModelTokens, model_folder
 from corpus.languages import DEFAULT, LANGUAGES, language_of
@@ -132,6 +134,12 @@ def test_a_question_is_stemmed_in_every_language_of_the_corpus() -> None:
     assert set(analyse("canción", "es").words) | set(analyse("canciones", "en").words) <= set(asked)
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=200))
+def test_plain_text_has_the_words_that_it_has_beside_other_scripts(text: str) -> None:
+    assert [*scripts.words(text), "é"] == scripts.words(f"{text} é")
+    assert [*scripts.unspaced(text), "会"] == scripts.unspaced(f"{text} 会")
+
+
 @given(st.text(max_size=200), st.sampled_from(LANGUAGES))
 def test_any_text_has_terms_without_spaces_in_them(text: str, language: str) -> None:
     found = analyse(text, language)
@@ -144,6 +152,20 @@ def test_any_text_has_terms_without_spaces_in_them(text: str, language: str) -> 
 def test_the_lists_hold_words_in_one_form() -> None:
     for words in STOPWORDS.values():
         assert all(word == word.casefold() for word in words)
+
+
+def test_the_pieces_of_a_text_are_its_tokens_without_specials_whatever_was_read_before() -> None:
+    folder = model_folder(PACKAGED_MODEL)
+    tokens, plain = ModelTokens(folder, 16), Tokenizer.from_file(str(folder / "tokenizer.json"))
+    plain.no_truncation()
+    plain.no_padding()
+    unknown = plain.token_to_id("[UNK]")
+    for text in ("", "Who was it?", "[CLS] a [SEP] [UNK]", "บริษัท 会社", "one word more " * 20):
+        expected = plain.encode(text, add_special_tokens=False).ids
+        for read_before in ("another text", text):
+            tokens.ids(read_before)
+            assert tokens.pieces(text) == (len(expected), expected.count(unknown))
+            assert tokens.ids(text)[1:-1] == expected[:14]
 
 
 def test_a_model_reads_its_own_language_and_not_others() -> None:

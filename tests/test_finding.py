@@ -170,6 +170,19 @@ def test_search_and_ask_go_by_the_reranker(offices: Workbench) -> None:
     assert set(answer["timings_ms"]) == {"embed", "search", "rerank", "generate", "total"}
 
 
+def test_a_search_for_words_alone_asks_nothing_of_the_model(
+    offices: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answerer(offices)
+    assert asked.search("Oslo", 3).hits  # opened, and held against the model
+    monkeypatch.setattr(offices.encoder, "tokens", None)
+    monkeypatch.setattr(offices.encoder, "encode_query", None)
+
+    assert asked.search("Oslo", 3, Mode.WORDS).hits[0].chunk.title == "Oslo"
+    with pytest.raises((AttributeError, TypeError)):
+        asked.search("Oslo", 3)  # which is how it would show
+
+
 @pytest.mark.parametrize("mode", [Mode.DENSE, Mode.WORDS])
 def test_one_search_alone_is_shown_as_it_is(offices: Workbench, mode: Mode) -> None:
     plain, best = answerer(offices), answerer(offices, ByCity("Quito"))

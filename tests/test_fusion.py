@@ -45,6 +45,15 @@ def test_fusion_is_the_weighted_mean_of_the_stretched_scores(
     assert fused == sorted(fused, key=lambda one: (-one[1], one[0]))
 
 
+@given(SCORES, SCORES, st.floats(0, 1), st.integers(1, 30))
+def test_the_first_few_are_the_first_of_all(
+    dense: dict[int, float], words: dict[int, float], weight: float, k: int
+) -> None:
+    every = fuse(ranked(dense), ranked(words), weight)
+
+    assert fuse(ranked(dense), ranked(words), weight, k) == every[:k]
+
+
 @given(SCORES, SCORES)
 def test_at_either_end_one_search_decides(dense: dict[int, float], words: dict[int, float]) -> None:
     for weight, scores in ((1.0, dense), (0.0, words)):
