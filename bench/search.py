@@ -26,16 +26,15 @@ import numpy as np
 
 from bench import results
 from bench.filters import VOCABULARY, _entry, _queries
-from corpus import recall
 from corpus.build import Build
+from corpus.codes import Codes
+from corpus.dense import Dense, Part, Selection
 from corpus.fingerprint import Fingerprint
 from corpus.identity import ANALYSIS, source_digest
-from corpus.shortlist import Part, Shortlist
-from corpus.signs import Signs
 from corpus.snapshot import Snapshot
 from corpus.store import Store
 from corpus.types import LedgerRow, Mode, Query, Status, Vectors
-from corpus.vectors import Selection, VectorIndex
+from corpus.vectors import VectorIndex
 
 DIM, QUERIES, WARMING, CHUNKS = 384, 100, 5, 5
 WITH_TEXTS = 200_000
@@ -110,33 +109,25 @@ def _of_index(vectors: Vectors, questions: Vectors) -> list[dict[str, Any]]:
     index = VectorIndex(DIM)
     index.add(np.random.default_rng(3).permutation(len(vectors)).astype(np.int64), vectors)
     began = time.thread_time()
-    signs = Signs.of(index.read_rows, np.arange(len(index)))
-    coded = time.thread_time()
-    measured = recall.measure(index, signs)
-    build = {
-        "coded_s": round(coded - began, 2),
-        "measured_s": round(time.thread_time() - coded, 2),
-        "at_build": (measured.factor, measured.at_10, measured.at_100),
-    }
-    lists = Shortlist([Part(signs, np.arange(len(index)))], measured.factor or 10)
-    half = Selection(index.ids, np.random.default_rng(4).random(len(index)) < 0.5)
-    bytes_of = {"bytes": DIM * 2 + 8, "with_codes": DIM * 2 + 8 + DIM // 8 + 8 + 8}
-    exact = _compared(index, questions, None, None)
+    dense = Dense([Part(index, Codes.of(index))])
+    build = {"coded_s": round(time.thread_time() - began, 2)}
+    half = dense.select(np.random.default_rng(4).random(len(index)) < 0.5)
+    exact = _compared(dense, questions, None, exact=True)
     return [
-        {"search": "dense, exact", **exact, **bytes_of},
-        {"search": "dense", **_compared(index, questions, lists, None), **build},
-        {"search": "dense, exact, half", **_compared(index, questions, None, half)},
-        {"search": "dense, half", **_compared(index, questions, lists, half)},
+        {"search": "dense, exact", **exact, "bytes": DIM * 2 + 8},
+        {"search": "dense", **_compared(dense, questions, None), **build, "bytes": DIM * 3 + 8},
+        {"search": "dense, exact, half", **_compared(dense, questions, half, exact=True)},
+        {"search": "dense, half", **_compared(dense, questions, half)},
     ]
 
 
 def _compared(
-    index: VectorIndex, questions: Vectors, lists: Shortlist | None, among: Selection | None
+    dense: Dense, questions: Vectors, among: Selection | None, *, exact: bool = False
 ) -> dict[str, Any]:
-    row = times([lambda v=v: index.search(v, 100, among, lists) for v in questions])  # type: ignore[misc]
-    if lists is not None:
+    row = times([lambda v=v: dense.search(v, 100, among, exact=exact) for v in questions])  # type: ignore[misc]
+    if not exact:
         pairs = [
-            (index.search(v, 100, among)[0], index.search(v, 100, among, lists)[0])
+            (dense.search(v, 100, among, exact=True)[0], dense.search(v, 100, among)[0])
             for v in questions
         ]
         for k in (10, 100):

@@ -99,7 +99,7 @@ class Build:
         with files.disk_errors():
             if self._analyses_anew:
                 self._analyse_kept()
-            segments, segment_files, index = self._finish_segments()
+            segments, segment_files = self._finish_segments()
             manifest = Manifest(
                 id=new_id,
                 parent=self._parent.id if self._parent else None,
@@ -111,7 +111,6 @@ class Build:
                 counts=ledger.counts(rows),
                 segments=tuple(segments),
                 files={**segment_files, **self._finish_files(new_id, rows)},
-                index=index,
             )
             self._check_counts(manifest)
             files.write_new(self._folder / MANIFEST, manifest.to_bytes())
@@ -133,22 +132,16 @@ class Build:
             for entry, _ in self._parent.entries(number, ref.removed):
                 self._words.add(entry.document, entry.chunks)
 
-    def _finish_segments(
-        self,
-    ) -> tuple[list[SegmentRef], dict[str, FileRecord], dict[str, Mapping[str, Any]]]:
-        """All segments, what their files are, and what was measured of their codes."""
+    def _finish_segments(self) -> tuple[list[SegmentRef], dict[str, FileRecord]]:
+        """All segments, and what their files are."""
         kept = self._keep_or_copy()
-        known = self._parent.manifest.index if self._parent else {}
-        index = {ref.id: known[ref.id] for ref in kept if ref.id in known}
         prefixes = tuple(f"{SEGMENTS}/{ref.id}/" for ref in kept)
         inherited = self._parent.manifest.files if self._parent else {}
         recorded = {name: r for name, r in inherited.items() if name.startswith(prefixes)}
         if not self._segment.documents:
-            return kept, recorded, index
+            return kept, recorded
         new, written = self._finish_new_segment()
-        if self._segment.recall is not None:
-            index[new.id] = self._segment.recall.to_record()
-        return [*kept, new], {**recorded, **written}, index
+        return [*kept, new], {**recorded, **written}
 
     def _finish_new_segment(self) -> tuple[SegmentRef, dict[str, FileRecord]]:
         written = self._segment.finish()

@@ -1,63 +1,106 @@
-"""The codes of a snapshot, gathered while its segments are opened.
+"""Eight bits of each component of a vector, to find out which vectors are worth comparing exactly.
 
-A snapshot is searched by codes when it is large (:data:`corpus.shortlist.EXACT_UP_TO`) and
-the manifest says of each of its large segments that they find enough. Rows of segments that are
-too small to have a file of codes are coded here, all together: they are few, and nothing
-has to be learnt for it.
+All codes of a segment are compared, which reads half of what its vectors have and takes a third
+of the time, because eight bits are multiplied as whole numbers. All components of a segment are
+scaled by one factor, so that its largest becomes 127, and the components of a question by another:
+there is nothing to train. An estimate is off by some thousandths (docs/log.md). It decides what
+is compared exactly (:mod:`corpus.dense`), never what the score is.
+
+On disk: the factor as eight bytes (IEEE double, little endian), then a FAISS index of the codes in
+the order of the rows of the segment's vectors.
 """
 
 from __future__ import annotations
 
-import numpy as np
+import struct
+from collections.abc import Callable
+from mmap import mmap
+from typing import Any
 
-from corpus import segment as segments
-from corpus import shortlist
-from corpus.errors import SnapshotDamaged
-from corpus.manifest import Manifest
-from corpus.recall import factor_of
-from corpus.segment import Segment
-from corpus.shortlist import FACTORS, Part, Shortlist
-from corpus.signs import Signs
-from corpus.types import ChunkIds
-from corpus.vectors import VectorIndex
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from corpus import faissio
+from corpus.places import Rows
+from corpus.types import Vectors
+from corpus.vectors import Choice, VectorIndex, scanned
+
+Bytes = npt.NDArray[np.uint8]
+
+_FACTOR = struct.Struct("<d")
+_LARGEST = 127
+_LEAST = 1e-9  # of the largest component, so that vectors of zeros have codes as well
+_OFFSET = 128  # FAISS keeps signed components as bytes from 0
+_BATCH = 16_384  # rows that are coded at once
 
 
 class Codes:
-    """Collects the parts of one shortlist. ``wanted`` says whether there is to be one."""
+    """The codes of a segment. Immutable: searches take no lock.
 
-    def __init__(self, manifest: Manifest) -> None:
-        large = [ref.id for ref in manifest.segments if ref.chunks >= segments.CODED_FROM]
-        self._factors = [factor_of(manifest.index.get(id_, {})) for id_ in large]
-        self.wanted = manifest.counts["chunks"] > shortlist.EXACT_UP_TO and all(self._factors)
-        self._parts: list[Part] = []
-        self._uncoded = [np.empty(0, np.int64)]
-        self._before = 0
+    :param factor: what components were multiplied with.
+    :param data: the file that the index lies in, where it lies in one.
+    """
 
-    def add(self, segment: Segment, index: VectorIndex, gone: ChunkIds) -> None:
-        """Take in the next segment, before the rows of its index go into that of all.
+    def __init__(self, index: Any, factor: float, data: Bytes | None = None) -> None:
+        self._index, self._factor, self._data = index, factor, data
 
-        :raises SnapshotDamaged: when its codes are not what the manifest says.
+    @classmethod
+    def of(cls, vectors: VectorIndex) -> Codes:
+        """Code all rows of an index. Memory: a byte a component."""
+        starts = range(0, len(vectors), _BATCH)
+        batches = [np.arange(at, min(at + _BATCH, len(vectors))) for at in starts]
+        largest = max((_largest(vectors.read_rows(rows)) for rows in batches), default=_LEAST)
+        factor = _LARGEST / max(largest, _LEAST)
+        index: Any = faiss.IndexScalarQuantizer(
+            vectors.dim, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
+        )
+        size = len(vectors) * vectors.dim
+        index.codes.resize(size)  # at once: adding rows takes room for twice as many
+        index.ntotal = len(vectors)
+        for rows in batches:
+            coded = faiss.rev_swig_ptr(index.codes.data(), size).reshape(-1, vectors.dim)
+            coded[rows] = np.rint(vectors.read_rows(rows) * factor) + _OFFSET
+        return cls(index, factor)
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    @property
+    def dim(self) -> int:
+        """Number of dimensions of the vectors."""
+        return int(self._index.d)
+
+    def scan(self, query: Vectors, depth: int, among: Choice | None) -> tuple[Rows, Vectors]:
+        """The rows whose estimates are highest, best first, and those estimates of the cosine.
+
+        :param query: float32 (1, dim), a unit vector.
+        :param depth: how many, at most.
+        :param among: estimate these rows only; None: all.
         """
-        there = ~np.isin(index.ids, gone)
-        places = np.where(there, self._before + np.cumsum(there) - 1, -1)
-        self._before += int(there.sum())
-        signs = segment.read_signs()
-        if signs is None:
-            self._uncoded.append(places[there])
-        elif (len(signs), signs.dim) != (len(index), index.dim):
-            raise SnapshotDamaged(
-                f"the codes of a segment are {len(signs)} of {signs.dim} dimensions, "
-                f"its vectors {len(index)} of {index.dim}"
-            )
-        else:
-            self._parts.append(Part(signs, places))
+        factor = _LARGEST / max(_largest(query), _LEAST)
+        rows, products = scanned(self._index, np.rint(query * factor), depth, among)
+        return rows, products / np.float32(self._factor * factor)
 
-    def over(self, index: VectorIndex) -> Shortlist | None:
-        """The shortlist of the gathered index; None: search it exactly."""
-        if not self.wanted:
-            return None
-        rows = np.concatenate(self._uncoded)
-        if len(rows):
-            self._parts.append(Part(Signs.of(index.read_rows, rows), rows))
-        factor = max(self._factors, default=FACTORS[0])
-        return Shortlist(self._parts, factor, shortlist.EXACT_UP_TO)
+    def write(self, write: Callable[[bytes], int]) -> None:
+        """Send the codes through ``write`` in pieces; an ``OSError`` of it ends the writing."""
+        write(_FACTOR.pack(self._factor))
+        faissio.send(self._index, write)
+
+    @classmethod
+    def read(cls, data: bytes | mmap) -> Codes:
+        """Codes over bytes that are known to be the ones that were written. They are held.
+
+        :raises ValueError: when they are no codes.
+        """
+        if len(data) < _FACTOR.size:
+            raise ValueError(f"codes of vectors have at least {_FACTOR.size} bytes: {len(data)=}")
+        held = np.frombuffer(data, np.uint8)
+        index = faissio.view(held[_FACTOR.size :])
+        if not isinstance(index, faiss.IndexScalarQuantizer):
+            raise ValueError(f"codes of vectors were expected, found {type(index).__name__}")
+        return cls(index, _FACTOR.unpack_from(data)[0], held)
+
+
+def _largest(vectors: Vectors) -> float:
+    return float(np.abs(vectors).max())

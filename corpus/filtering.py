@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from corpus.columns import Columns, Mask
+from corpus.dense import Selection
 from corpus.types import ChunkIds
-from corpus.vectors import Selection
 from corpus.where import Where
 from corpus.words import WordFilter
 
@@ -47,48 +47,42 @@ class Owners:
     """The documents of a snapshot, and whose each chunk is.
 
     :param columns: of the documents.
-    :param rows: ids of chunks in the order of their vectors, shape (n,).
-    :param chunks: the same chunks in any order, shape (n,) or more.
-    :param documents: the number of each one's document in ``columns.ids``, of the same shape.
+    :param chunks: ids of chunks by place, those of removed documents as well, shape (n,).
+    :param documents: the number of each one's document in ``columns.ids``, of the same shape;
+        -1: it was removed.
     """
 
     def __init__(
-        self,
-        columns: Columns,
-        rows: ChunkIds,
-        chunks: ChunkIds,
-        documents: npt.NDArray[np.int32],
+        self, columns: Columns, chunks: ChunkIds, documents: npt.NDArray[np.int32]
     ) -> None:
-        self.columns, self.rows = columns, rows
-        order = np.argsort(chunks)
+        self.columns, self._by_place = columns, documents
+        there = np.flatnonzero(documents >= 0)
+        order = there[np.argsort(chunks[there])]
         self._chunks, self._documents = chunks[order], documents[order]
-        self._of_rows = self._documents_of(rows)
 
-    def rows_of(self, mask: Mask) -> Mask:
-        """Which vectors belong to the documents of a mask."""
-        return mask[self._of_rows]
+    def places_of(self, mask: Mask) -> Mask:
+        """Which places are those of chunks of the documents of a mask."""
+        return np.append(mask, False)[self._by_place]  # where -1 is the last
 
     def hold(self, mask: Mask, chunks: ChunkIds) -> Mask:
-        """Which of these chunks belong to the documents of a mask."""
-        return mask[self._documents_of(chunks)]
+        """Which of these chunks, all there, belong to the documents of a mask."""
+        return mask[self._documents[np.searchsorted(self._chunks, chunks)]]
 
     def names(self, mask: Mask) -> list[str]:
         """The ids of the documents of a mask."""
         ids = self.columns.ids
         return [ids[number] for number in np.flatnonzero(mask)]
 
-    def _documents_of(self, chunks: ChunkIds) -> npt.NDArray[np.int32]:
-        return self._documents[np.searchsorted(self._chunks, chunks)]
-
 
 class Filters:
     """Decides for one snapshot. Safe to share between threads.
 
     :param gather: reads what is known of its documents; called for the first decision.
+    :param select: makes places ready to be searched.
     """
 
-    def __init__(self, gather: Callable[[], Owners]) -> None:
-        self._gather = gather
+    def __init__(self, gather: Callable[[], Owners], select: Callable[[Mask], Selection]) -> None:
+        self._gather, self._select = gather, select
         self._gathered: Owners | None = None
         self._known: OrderedDict[Where, tuple[Allowed, int]] = OrderedDict()
         self._turn, self._gathering = threading.Lock(), threading.Lock()
@@ -122,8 +116,8 @@ class Filters:
         """The decision, and about how many bytes it takes."""
         owners = self._owners()
         mask = owners.columns.decide(where)
-        rows = owners.rows_of(mask)
-        documents, chunks = int(mask.sum()), int(rows.sum())
+        rows = self._select(owners.places_of(mask))
+        documents, chunks = int(mask.sum()), rows.count
         allows_few = documents * 2 <= len(mask)
         named = documents if allows_few else len(mask) - documents
         words = WordFilter(
@@ -134,8 +128,8 @@ class Filters:
             allows=allows_few,
         )
         ids = partial(_ids, owners, mask)
-        allowed = Allowed(documents, chunks, Selection(owners.rows, rows), words, ids)
-        return allowed, len(rows) // 8 + len(mask) + named * _BYTES_OF_A_DOCUMENT
+        allowed = Allowed(documents, chunks, rows, words, ids)
+        return allowed, rows.size // 8 + len(mask) + named * _BYTES_OF_A_DOCUMENT
 
     def _owners(self) -> Owners:
         with self._gathering:  # once, and those who come meanwhile need it too

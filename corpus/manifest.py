@@ -49,13 +49,10 @@ class Manifest:
     segments: tuple[SegmentRef, ...]
     files: Mapping[str, FileRecord]  # path below the store -> size and hash
     format: int = field(default=FORMAT)
-    index: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by segment: its recall
 
     def to_bytes(self) -> bytes:
         """The file as it is written."""
         body = asdict(self)
-        if not self.index:  # as it was before there were any
-            del body["index"]
         return _dump({**body, "sha256": _checksum(body)})
 
     @classmethod
@@ -77,6 +74,7 @@ class Manifest:
                 f"the snapshot has format {body['format']}, this version reads {FORMAT}; "
                 "use the version that wrote it, or ingest into a new store"
             )
+        body.pop("index", None)  # of before 2026-11-30: how codes that are no longer read did
         return cls(
             **{
                 **body,

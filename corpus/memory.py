@@ -7,6 +7,7 @@ the files of large libraries do not count. On Linux; elsewhere it may bound less
 from __future__ import annotations
 
 import errno
+import mmap
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,6 +49,14 @@ def give_back() -> None:
 
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def let_go(mapped: mmap.mmap) -> None:
+    """Let the pages of a mapped file go from this process.
+
+    The system holds them for as long as it has room, and they come back when they are read.
+    """
+    mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @contextmanager

@@ -9,10 +9,11 @@
         catalogue.sqlite   corpus.catalogue: which documents and chunks, without texts
         windows.i8         corpus.windows: vectors of parts of the chunks, where they have any
         windows.sums       the same for it as for the vectors
-        signs.faiss        corpus.signs: short codes of the vectors, where there are many
+        codes.i8           corpus.codes: the same vectors in eight bits
 
 Its id is a hash of its files. A snapshot is a list of segments, each less the documents
-that were removed since it was written.
+that were removed since it was written. Older segments have no ``codes.i8``, and large ones of
+these a ``signs.faiss`` that is verified and not read.
 """
 
 from __future__ import annotations
@@ -26,19 +27,17 @@ import numpy as np
 
 from corpus.blocks import BlockSums
 from corpus.catalogue import CatalogueWriter
+from corpus.codes import Codes
 from corpus.errors import SnapshotDamaged
 from corpus.files import (
     CheckedWriter,
     FileRecord,
     map_checked,
-    read_checked,
     record_of,
     sync_file,
     sync_folder,
     write_new,
 )
-from corpus.recall import Recall, measure
-from corpus.signs import Signs
 from corpus.texts import Entry, Texts, TextWriter
 from corpus.types import ChunkVectors
 from corpus.vectors import VectorIndex
@@ -50,14 +49,13 @@ TEXTS = "texts.sqlite"
 CATALOGUE = "catalogue.sqlite"
 WINDOWS = "windows.i8"
 WINDOW_SUMS = "windows.sums"
-SIGNS = "signs.faiss"
-
-CODED_FROM = 20_000
-"""Chunks from which a segment has codes; those of a smaller one are made when it is opened."""
+CODES = "codes.i8"
 
 
 class SegmentWriter:
-    """Writes a new segment into an empty folder. Memory: its vectors, at half precision."""
+    """Writes a new segment into an empty folder. Memory: its vectors, at half precision, and half
+    as much again while it is finished.
+    """
 
     def __init__(self, folder: Path, dim: int) -> None:
         self._folder = folder
@@ -66,7 +64,6 @@ class SegmentWriter:
         self._catalogue = CatalogueWriter(folder / CATALOGUE)
         self._windows = WindowWriter(folder / WINDOWS, dim)
         self.documents = 0
-        self.recall: Recall | None = None  # of its codes, once it is finished and has many chunks
 
     @property
     def chunks(self) -> int:
@@ -94,13 +91,13 @@ class SegmentWriter:
         sync_file(self._folder / TEXTS)
         sync_file(self._folder / CATALOGUE)
         vectors, sums = self._write_vectors()
-        windows, signs = self._finish_windows(), self._finish_signs()
+        windows, codes = self._finish_windows(), self._write_codes()
         sync_folder(self._folder)
         read_back = record_of(self._folder / VECTORS)
         if read_back != vectors:
             raise OSError(f"{VECTORS} reads back as {read_back}, {vectors} was written")
         databases = {name: record_of(self._folder / name) for name in (TEXTS, CATALOGUE)}
-        return {VECTORS: vectors, SUMS: sums, **windows, **signs, **databases}
+        return {VECTORS: vectors, SUMS: sums, CODES: codes, **windows, **databases}
 
     def _finish_windows(self) -> dict[str, FileRecord]:
         written = self._windows.finish()
@@ -111,19 +108,12 @@ class SegmentWriter:
             raise OSError(f"{WINDOWS} does not read back as it was written")
         return {WINDOWS: record, WINDOW_SUMS: write_new(self._folder / WINDOW_SUMS, sums)}
 
-    def _finish_signs(self) -> dict[str, FileRecord]:
-        """Codes that find enough of what an exact search finds; no file where they do not."""
-        if self.chunks < CODED_FROM:
-            return {}
-        signs = Signs.of(self._vectors.read_rows, np.arange(self.chunks))
-        self.recall = measure(self._vectors, signs)
-        if not self.recall.factor:
-            return {}
-        with CheckedWriter(self._folder / SIGNS) as writer:
-            signs.write(writer.write)
-        if record_of(self._folder / SIGNS) != writer.record:
-            raise OSError(f"{SIGNS} does not read back as it was written")
-        return {SIGNS: writer.record}
+    def _write_codes(self) -> FileRecord:
+        with CheckedWriter(self._folder / CODES) as writer:
+            Codes.of(self._vectors).write(writer.write)
+        if record_of(self._folder / CODES) != writer.record:
+            raise OSError(f"{CODES} does not read back as it was written")
+        return writer.record
 
     def _write_vectors(self) -> tuple[FileRecord, FileRecord]:
         sums = BlockSums()
@@ -166,35 +156,53 @@ class Segment:
     def __init__(self, folder: Path, files: Mapping[str, FileRecord]) -> None:
         self._folder, self._files = folder, files
         try:
-            for name in {TEXTS, *files} - {VECTORS}:  # those are checked as they are read
+            for name in {TEXTS, *files} - {VECTORS, CODES}:  # checked as they are mapped
                 if record_of(folder / name) != files[name]:
                     raise ValueError(f"{name} fails its checksum")
             self.texts = Texts(folder / TEXTS)
         except (OSError, ValueError, KeyError, sqlite3.Error) as error:
             raise self._damaged(error) from error
 
-    def read_vectors(self) -> VectorIndex:
-        """The vectors, from a file that was verified and is mapped."""
+    def read_vectors(self, *, stays: bool = True) -> VectorIndex:
+        """The vectors, from a file that was verified and is mapped.
+
+        :param stays: whether what is read of it may stay in memory.
+        """
+        path = self._folder / VECTORS
         try:
-            return VectorIndex.read(map_checked(self._folder / VECTORS, self._files[VECTORS]))
+            mapped = map_checked(path, self._files[VECTORS])
+            return VectorIndex.read(mapped, None if stays else path)
         except (OSError, ValueError, KeyError) as error:
             raise self._damaged(error) from error
 
-    def read_signs(self) -> Signs | None:
-        """Load the codes from bytes that were verified; None: it has none."""
-        if SIGNS not in self._files:
-            return None
+    def read_codes(self, vectors: VectorIndex) -> Codes:
+        """The codes of its vectors, from a file that was verified and is mapped; made anew for a
+        segment that has none.
+        """
+        if CODES not in self._files:
+            codes = Codes.of(vectors)
+            vectors.let_go()
+            return codes
         try:
-            return Signs.read(read_checked(self._folder / SIGNS, self._files[SIGNS]))
+            codes = Codes.read(map_checked(self._folder / CODES, self._files[CODES]))
+            if (len(codes), codes.dim) != (len(vectors), vectors.dim):
+                raise ValueError(
+                    f"{CODES} has {len(codes)} codes of {codes.dim} dimensions, "
+                    f"{VECTORS} {len(vectors)} of {vectors.dim}"
+                )
         except (OSError, ValueError) as error:
             raise self._damaged(error) from error
+        return codes
 
-    def windows(self, dim: int) -> WindowFile | None:
-        """The windows of its chunks, from the file that was verified; None: they have none."""
+    def windows(self, dim: int, *, stays: bool = True) -> WindowFile | None:
+        """The windows of its chunks, from the file that was verified; None: they have none.
+
+        :param stays: whether what is read of it may stay in memory.
+        """
         if WINDOWS not in self._files:
             return None
         try:
-            return WindowFile(self._folder / WINDOWS, dim)
+            return WindowFile(self._folder / WINDOWS, dim, stays=stays)
         except (OSError, ValueError) as error:
             raise self._damaged(error) from error
 

@@ -129,8 +129,8 @@ class RetrievalSettings:
     )
     index: Literal["auto", "exact"] = _setting(
         "auto",
-        "`exact` compares every vector with the question, however many there are; "
-        "`auto` first scans codes of one bit a dimension where there are more than 50,000.",
+        "`exact` compares every vector with the question, however many there are; `auto` "
+        "those that codes of eight bits name where there are more than 8,000, and finds the same.",
     )
     reranker: str = _setting(
         "",

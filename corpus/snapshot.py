@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from corpus.codes import Codes
 from corpus.columns import Columns
+from corpus.dense import Dense, Part, Selection
 from corpus.errors import SnapshotDamaged, UnknownDocument, UnknownFormat
 from corpus.files import record_of
 from corpus.filtering import Allowed, Filters, Owners
@@ -33,10 +33,10 @@ from corpus.ledger import read_ledger
 from corpus.manifest import SEGMENTS, SNAPSHOTS, WORDS, below, read_manifest
 from corpus.recent import RecentChunks
 from corpus.segment import Segment
-from corpus.shortlist import Shortlist
 from corpus.texts import Facts
 from corpus.types import (
     Chunk,
+    ChunkIds,
     Document,
     Hit,
     Mode,
@@ -44,10 +44,14 @@ from corpus.types import (
     Scores,
     Vectors,
 )
-from corpus.vectors import Selection, VectorIndex
+from corpus.vectors import Choice, VectorIndex
 from corpus.where import Where
 from corpus.windows import Windows
 from corpus.words import WordIndex, version_of
+
+MAPPED_UP_TO = 8_000
+"""Chunks of a snapshot whose vectors and windows may stay in memory: 22 MB at 384 dimensions. To
+read them one by one costs a search .2 ms; codes save that from some 20,000 chunks on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,8 @@ class Snapshot:
         ]
         self._removed = [frozenset(ref.removed) for ref in self.manifest.segments]
         self._words = self._open_words(store / SNAPSHOTS / snapshot_id / WORDS)
-        self._vectors, self._windows, self._shortlist = self._gather_vectors()
-        self._filters = Filters(self._gather_owners)
+        self._dense, self._windows = self._open_vectors()
+        self._filters = Filters(self._gather_owners, self._dense.select)
         self._recent = RecentChunks()
 
     @property
@@ -192,10 +196,10 @@ class Snapshot:
         """The chunks nearest to a question, each as near as it or a part of it is; and how near
         each is as a whole.
         """
-        shortlist = None if query.exact else self._shortlist
-        ids, cosines = self._vectors.search(vector, depth, among, shortlist)
+        places, cosines = self._dense.search(vector, depth, among, exact=query.exact)
+        ids = self._dense.ids_of(places)
         whole = _by_chunk((ids, cosines))
-        cosines = np.maximum(cosines, self._windows.best(ids, vector))
+        cosines = np.maximum(cosines, self._windows.best(places, vector))
         order = np.lexsort((ids, -cosines))
         return (ids[order], cosines[order]), whole
 
@@ -232,38 +236,39 @@ class Snapshot:
         except (OSError, ValueError) as error:
             raise SnapshotDamaged(f"snapshot {self.id} is damaged: {error}") from error
 
-    def _gather_vectors(self) -> tuple[VectorIndex, Windows, Shortlist | None]:
-        """One index over the chunks of all segments, less those of removed documents."""
-        dim = self.manifest.fingerprint.dim
-        gathered, windows, codes = VectorIndex(dim), Windows(dim), Codes(self.manifest)
+    def _open_vectors(self) -> tuple[Dense, Windows]:
+        """The vectors of all segments, where they lie, and those of the parts of their chunks."""
+        dim, parts, windows = self.manifest.fingerprint.dim, [], []
+        stays = self.manifest.counts["chunks"] <= MAPPED_UP_TO
         for removed, segment in zip(self._removed, self._segments, strict=True):
-            index, file = segment.read_vectors(), segment.windows(dim)
-            if file is not None:
-                windows.absorb(file, index.ids)
-            gone = segment.texts.chunk_ids(removed)
-            if codes.wanted:
-                codes.add(segment, index, gone)
-            gathered.absorb(index, gone)
-        return gathered, windows, codes.over(gathered)
+            index = segment.read_vectors(stays=stays)
+            live = _live(index, segment.texts.chunk_ids(removed)) if removed else None
+            parts.append(Part(index, segment.read_codes(index), live))
+            windows.append(segment.windows(dim, stays=stays))
+        dense = Dense(parts)
+        return dense, Windows(dense.layout, windows)
 
     def _gather_owners(self) -> Owners:
         """What is known of every document, and whose each chunk is; of removed ones nothing."""
         facts: list[Facts] = []
-        chunks, documents = [], []
-        for removed, segment in zip(self._removed, self._segments, strict=True):
-            ids, ordinals = segment.texts.owners()
+        documents = [np.empty(0, np.int32)]
+        ids = [part.vectors.ids for part in self._dense.parts]
+        for removed, segment, own in zip(self._removed, self._segments, ids, strict=True):
+            known, ordinals = segment.texts.owners()
             numbers = np.full(int(ordinals.max(initial=0)) + 1, -1, np.int32)
             for one in segment.texts.facts():
                 if one.id not in removed:
                     if one.ordinal < len(numbers):  # it has chunks
                         numbers[one.ordinal] = len(facts)
                     facts.append(one)
-            owners = numbers[ordinals]
-            chunks.append(ids[owners >= 0])
-            documents.append(owners[owners >= 0])
-        joined = np.concatenate([np.empty(0, np.int64), *chunks])
-        numbers = np.concatenate([np.empty(0, np.int32), *documents])
-        return Owners(Columns(facts), self._vectors.ids, joined, numbers)
+            documents.append(numbers[ordinals[np.searchsorted(known, own)]])
+        chunks = np.concatenate([np.empty(0, np.int64), *ids])
+        return Owners(Columns(facts), chunks, np.concatenate(documents))
+
+
+def _live(index: VectorIndex, gone: ChunkIds) -> Choice:
+    """The rows of an index whose chunks are still there."""
+    return Choice(~np.isin(index.ids, gone))
 
 
 def _by_chunk(found: Ranked) -> dict[int, float]:

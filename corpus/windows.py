@@ -15,14 +15,17 @@ Models", https://arxiv.org/abs/2409.04701.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from corpus.blocks import BlockReader, BlockSums
 from corpus.files import CheckedWriter, FileRecord
-from corpus.types import ChunkIds, Vectors
+from corpus.places import Layout, Places, Rows
+from corpus.scattered import ScatteredRows
+from corpus.types import Vectors
 
 MOST = 5
 """Windows of a chunk at most: those of a longer chunk are longer."""
@@ -31,9 +34,6 @@ _TOKENS = 32
 """Tokens of a window, about."""
 
 _LARGEST = 127
-
-Places = npt.NDArray[np.int64]
-"""Rows of a file, shape (n,)."""
 
 
 def pool(outputs: Vectors) -> Vectors:
@@ -124,24 +124,27 @@ class WindowWriter:
 class WindowFile:
     """The windows of a segment, read where they lie.
 
+    :param stays: whether what was read may stay in memory.
     :raises ValueError: when the file is not a whole number of rows.
     """
 
-    def __init__(self, path: Path, dim: int) -> None:
+    def __init__(self, path: Path, dim: int, *, stays: bool = True) -> None:
+        self._dim = dim
         # As a plain array: every view of a memmap is a Python object that is made anew.
-        self._rows = np.asarray(np.memmap(path, layout(dim).base, "r")).reshape(-1, MOST)
+        mapped = np.asarray(np.memmap(path, layout(dim).base, "r")).reshape(-1, MOST)
+        scattered = None if stays else ScatteredRows(path, layout(dim))
+        self._take = partial(mapped.take, axis=0) if scattered is None else scattered.take
 
     def __getitem__(self, row: int) -> Vectors:
         """The windows of a chunk, float32 (windows, dim)."""
-        return decode(self._rows[row].tobytes(), self._rows["codes"].shape[-1])
+        return decode(self._take(np.array([row])).tobytes(), self._dim)
 
-    def best(self, rows: Places, query: Vectors) -> Vectors:
+    def best(self, rows: Rows, query: Vectors) -> Vectors:
         """The cosine of each chunk's best window to a query, float32 (n,); -1 where it has none.
 
-        :param rows: places of the chunks, int64 (n,).
         :param query: float32 (dim,), a unit vector.
         """
-        windows = self._rows.take(rows, axis=0)
+        windows = self._take(rows)
         scales = windows["scale"].astype(np.float32)
         cosines = windows["codes"].astype(np.float32) @ query * scales
         best: Vectors = np.where(scales > 0, cosines, -1).max(axis=1)
@@ -149,37 +152,24 @@ class WindowFile:
 
 
 class Windows:
-    """The windows of a snapshot's chunks, whatever segment they lie in. Immutable once it is
-    shared between threads: searches take no lock.
+    """The windows of a snapshot's chunks, whatever segment they lie in. Searches take no lock.
+
+    :param files: those of each segment; None: its chunks have none.
     """
 
-    def __init__(self, dim: int) -> None:
-        self._dim = dim
-        self._files: list[WindowFile] = []
-        self._ids = self._places = self._numbers = np.empty(0, np.int64)
+    def __init__(self, layout: Layout, files: Sequence[WindowFile | None]) -> None:
+        self._layout, self._files = layout, files
 
-    def absorb(self, file: WindowFile, ids: ChunkIds) -> None:
-        """Take in a segment. ``ids[i]`` is the chunk whose windows are row i of the file."""
-        known = np.concatenate([self._ids, ids])
-        order = np.argsort(known, kind="stable")
-        places = np.concatenate([self._places, np.arange(len(ids))])
-        numbers = np.concatenate([self._numbers, np.full(len(ids), len(self._files))])
-        self._ids, self._places, self._numbers = known[order], places[order], numbers[order]
-        self._files.append(file)
-
-    def best(self, ids: ChunkIds, query: Vectors) -> Vectors:
+    def best(self, places: Places, query: Vectors) -> Vectors:
         """The cosine of each chunk's best window to a query, float32 (n,); -1 where it has none.
 
         :param query: float32 (dim,), a unit vector.
         """
-        cosines = np.full(len(ids), -1, np.float32)
-        if len(self._ids):
-            at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
-            numbers = np.where(self._ids[at] == ids, self._numbers[at], -1)
-            for number, file in enumerate(self._files):
-                here = numbers == number
-                if here.any():
-                    cosines[here] = file.best(self._places[at][here], query)
+        cosines = np.full(len(places), -1, np.float32)
+        for number, here, rows in self._layout.split(places):
+            file = self._files[number]
+            if file is not None:
+                cosines[here] = file.best(rows, query)
         return cosines
 
 

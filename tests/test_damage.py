@@ -60,7 +60,6 @@ def test_this_test_sees_damage_that_is_served(
     """Without the comparison of hashes, bytes of other texts and ledgers are told as right."""
     with monkeypatch.context() as patched:
         patched.setattr(segment, "record_of", believing(whole))
-        patched.setattr(segment, "read_checked", lambda path, _: path.read_bytes())
         patched.setattr(snapshot, "record_of", believing(whole))
         patched.setattr(ledger, "read_checked", lambda path, _: path.read_bytes())
         only = [path for path in files_of(whole.store) if path.name == segment.TEXTS]

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 STOREYS = {"corpus": {"corpus"}, "ingest": {"ingest", "corpus"}, "rag": {"rag", "corpus"}}
 COMPOSITION_ROOT = "rag.commands."
 HOMES = {
-    "faiss": ("corpus.vectors", "corpus.signs", "corpus.faissio"),
+    "faiss": ("corpus.vectors", "corpus.codes", "corpus.faissio"),
     "tantivy": ("corpus.words",),
     "Stemmer": ("corpus.stemming",),
     "sentence_transformers": ("corpus.encoders.transformer",),

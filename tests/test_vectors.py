@@ -1,17 +1,16 @@
-"""Dense search against numpy, and an index file that is whole or is no index at all."""
+"""The vectors of a segment against numpy, and a file that is whole or is no index at all."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from corpus.types import ChunkIds, Vectors
-from corpus.vectors import VectorIndex
+from corpus.vectors import Choice, VectorIndex, compared
 
 NONE = np.empty(0, np.int64)
 
@@ -39,87 +38,68 @@ def saved(index: VectorIndex) -> bytes:
     return b"".join(pieces)
 
 
-def best(ids: ChunkIds, vectors: Vectors, query: Vectors, k: int) -> ChunkIds:
-    """The definition: the greatest cosines, ties by id."""
-    return ids[np.lexsort((ids, -(vectors @ query)))][:k]
-
-
-def test_search_agrees_with_the_definition() -> None:
+def test_a_scan_agrees_with_the_definition() -> None:
     vectors, queries = unit_rows(500, 32, seed=1), unit_rows(20, 32, seed=2)
-    ids = np.random.default_rng(3).permutation(2**40 + np.arange(500)).astype(np.int64)
-    index = index_of(ids, vectors)
+    index = index_of(np.arange(500, dtype=np.int64), vectors)
 
-    kept = index.vectors_of(ids)  # as they were rounded to half precision
+    kept = index.read_rows(np.arange(500))  # as they were rounded to half precision
     np.testing.assert_allclose(kept, vectors, atol=5e-4)
     for query in queries:
-        found, scores = index.search(query, 10)
-        np.testing.assert_array_equal(found, best(ids, kept, query, 10))
-        np.testing.assert_allclose(scores, index.vectors_of(found) @ query, atol=1e-6)
+        found, scores = index.scan(query[None], 10, None)
+        np.testing.assert_array_equal(found, np.argsort(-(kept @ query))[:10])
+        np.testing.assert_allclose(scores, kept[found] @ query, atol=1e-6)
 
 
-@settings(deadline=None)
-@given(st.permutations(range(12)), st.integers(1, 12))
-@example([0, 1, 3, 2, *range(4, 12)], 3)
-def test_equal_vectors_come_in_the_order_of_their_ids_however_they_are_stored(
-    order: list[int], k: int
-) -> None:
-    """Equal texts have equal vectors: which of them answer hangs on the ids alone."""
-    ids = np.array(order, np.int64)
-    index = index_of(ids, np.repeat(unit_rows(1, 8, seed=1), 12, axis=0))
+@pytest.mark.parametrize("dim", [7, 8, 96, 384])
+def test_vectors_that_are_compared_by_themselves_have_the_scores_of_a_scan(dim: int) -> None:
+    index = index_of(np.arange(300, dtype=np.int64), unit_rows(300, dim, seed=1))
+    query = unit_rows(1, dim, seed=2)
+    rows, scores = index.scan(query, 300, None)
 
-    found, _ = index.search(unit_rows(1, 8, seed=2)[0], k)
-
-    assert found.tolist() == list(range(k))
+    for some in (slice(None), slice(1), slice(7, 20), slice(None, None, -3)):
+        assert compared(query, index.halves(rows[some])).tolist() == scores[some].tolist()
 
 
-def test_more_than_there_is_gives_all_there_is() -> None:
-    index = index_of(np.array([7, 5], np.int64), unit_rows(2, 8, seed=1))
+def test_a_choice_is_scanned_as_if_there_were_no_others() -> None:
+    vectors, query = unit_rows(500, 32, seed=1), unit_rows(1, 32, seed=2)
+    index = index_of(np.arange(500, dtype=np.int64), vectors)
+    chosen = np.random.default_rng(3).random(500) < 0.1
+    choice = Choice(chosen)
 
-    assert sorted(index.search(unit_rows(1, 8, seed=2)[0], 99)[0]) == [5, 7]
+    found, _ = index.scan(query, 500, choice)
 
-
-def test_an_empty_index_finds_nothing_and_survives_the_disk() -> None:
-    empty = VectorIndex.read(saved(VectorIndex(8)))
-
-    assert (len(empty), empty.dim, empty.ids.tolist()) == (0, 8, [])
-    assert empty.search(unit_rows(1, 8, seed=1)[0], 5)[0].tolist() == []
-    assert empty.holds(np.array([1], np.int64)).tolist() == [False]
-    assert empty.vectors_of(NONE).shape == (0, 8)
+    assert choice.count == len(found) == np.count_nonzero(chosen)
+    assert sorted(found) == choice.rows.tolist() == np.flatnonzero(chosen).tolist()
+    assert index.scan(query, 5, Choice(np.zeros(500, bool)))[0].tolist() == []
 
 
-@settings(deadline=None)
-@given(st.sets(st.integers(0, 2**63 - 1), max_size=30), st.data())
-def test_absorbing_leaves_out_what_was_removed_and_nothing_else(
-    ids: set[int], data: st.DataObject
-) -> None:
-    everything = np.array(sorted(ids), np.int64)
-    cut = data.draw(st.integers(0, len(ids)))
-    gone = data.draw(st.sets(st.sampled_from(sorted(ids)))) if ids else set()
-    vectors = unit_rows(len(ids), 8, seed=1)
-    gathered = VectorIndex(8)
-    for part in (slice(0, cut), slice(cut, None)):
-        index = index_of(everything[part], vectors[part])
-        if data.draw(st.booleans()):
-            index = VectorIndex.read(saved(index))
-        gathered.absorb(index, np.array(sorted(gone), np.int64))
+def test_an_empty_index_finds_nothing_and_survives_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "vectors").write_bytes(saved(VectorIndex(8)))
+    for path in (None, tmp_path / "vectors"):
+        empty = VectorIndex.read(saved(VectorIndex(8)), path)
 
-    keep = np.array([one not in gone for one in everything.tolist()], bool)
-    assert sorted(gathered.ids.tolist()) == everything[keep].tolist()
-    query = unit_rows(1, 8, seed=9)[0]
-    expected = best(everything[keep], gathered.vectors_of(everything[keep]), query, 5)
-    assert gathered.search(query, 5)[0].tolist() == expected.tolist()
-    np.testing.assert_array_equal(gathered.holds(everything), keep)
+        assert (len(empty), empty.dim, empty.ids.tolist()) == (0, 8, [])
+        assert empty.scan(unit_rows(1, 8, seed=1), 5, None)[0].tolist() == []
+        assert empty.vectors_of(NONE).shape == (0, 8)
 
 
-def test_rows_can_join_those_of_a_file() -> None:
+def test_rows_are_the_same_whether_what_was_read_stays_or_not(tmp_path: Path) -> None:
+    data = saved(index_of(np.arange(300, dtype=np.int64), unit_rows(300, 24, seed=1)))
+    (tmp_path / "vectors").write_bytes(data)
+    mapped, scattered = VectorIndex.read(data), VectorIndex.read(data, tmp_path / "vectors")
+    rows = np.random.default_rng(1).integers(0, 300, 50)
+
+    np.testing.assert_array_equal(scattered.halves(rows), mapped.halves(rows))
+    np.testing.assert_array_equal(mapped.halves(rows), mapped.read_rows(rows).astype(np.float16))
+
+
+def test_rows_cannot_join_those_of_a_file() -> None:
     """FAISS ends the process that changes an index over bytes of somebody else."""
     vectors = unit_rows(3, 8, seed=1)
     index = VectorIndex.read(saved(index_of(np.array([1, 2], np.int64), vectors[:2])))
 
-    index.add(np.array([3], np.int64), vectors[2:])
-
-    assert index.ids.tolist() == [1, 2, 3]
-    assert VectorIndex.read(saved(index)).search(vectors[2], 1)[0].tolist() == [3]
+    with pytest.raises(ValueError, match="cannot be added to"):
+        index.add(np.array([3], np.int64), vectors[2:])
 
 
 def test_vectors_come_back_under_their_ids_in_the_order_asked_for() -> None:
@@ -129,18 +109,20 @@ def test_vectors_come_back_under_their_ids_in_the_order_asked_for() -> None:
     found = index.vectors_of(np.array([10, 30, 10], np.int64))
 
     np.testing.assert_allclose(found, vectors[[1, 0, 1]], atol=2e-3)
-    assert index.holds(np.array([10, 11, 30], np.int64)).tolist() == [True, False, True]
-    with pytest.raises(KeyError, match="11"):
-        index.vectors_of(np.array([10, 11], np.int64))
+    assert index.ids_of(np.array([2, 0])).tolist() == [20, 30]
+    for missing in (11, 9, 31):
+        with pytest.raises(KeyError, match=str(missing)):
+            index.vectors_of(np.array([10, missing], np.int64))
 
 
 def test_what_was_looked_up_before_is_no_hindrance_to_what_is_added_later() -> None:
     index = index_of(np.array([1], np.int64), unit_rows(1, 8, seed=1))
-    assert index.holds(np.array([2], np.int64)).tolist() == [False]
+    with pytest.raises(KeyError):
+        index.rows_of(np.array([2], np.int64))
 
     index.add(np.array([2], np.int64), unit_rows(1, 8, seed=2))
 
-    assert index.holds(np.array([2], np.int64)).tolist() == [True]
+    assert index.rows_of(np.array([2], np.int64)).tolist() == [1]
 
 
 def test_vectors_of_another_dimension_are_refused() -> None:
@@ -148,8 +130,6 @@ def test_vectors_of_another_dimension_are_refused() -> None:
 
     with pytest.raises(ValueError, match=r"\(1, 8\)"):
         index.add(np.array([1], np.int64), unit_rows(1, 9, seed=1))
-    with pytest.raises(ValueError, match=r"\(8,\)"):
-        index.search(unit_rows(1, 9, seed=1)[0], 1)
 
 
 def test_a_full_disk_is_told_whichever_piece_it_refuses() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import SnapshotDamaged
 from corpus.files import record_of
+from corpus.places import Layout
 from corpus.segment import WINDOW_SUMS, WINDOWS
 from corpus.types import Hit, Mode, Query, Vectors
 from corpus.windows import MOST, WindowFile, Windows, WindowWriter, decode, encode, pool
@@ -81,19 +82,33 @@ def test_a_chunk_without_windows_keeps_its_row(tmp_path: Path) -> None:
 
 def test_the_best_window_is_found_in_whatever_segment_it_lies(tmp_path: Path) -> None:
     chunks = {number: made_up(1 + number % MOST, number) for number in range(1, 30)}
-    windows = Windows(DIM)
-    for name, ids in (("one", [7, 3, 20, 11]), ("two", [29, 1, 5])):
-        file = written(tmp_path / name, *(chunks[one] for one in ids))
-        assert file is not None
-        windows.absorb(file, np.array(ids))
+    segments = [[7, 3, 20, 11], [8, 9], [29, 1, 5]]
+    files = [
+        written(tmp_path / str(number), *(chunks[one] for one in ids))
+        for number, ids in enumerate(segments)
+    ]
+    windows = Windows(Layout([4, 2, 3]), [files[0], None, files[2]])  # those of one have none
     query = made_up(1, 99)[0]
 
-    best = windows.best(np.array([5, 4, 20, 7, 28]), query)
+    best = windows.best(np.array([8, 4, 2, 0, 5]), query)
 
     expected = [(chunks[one] @ query).max() for one in (5, 20, 7)]
     np.testing.assert_allclose(best[[0, 2, 3]], expected, atol=4e-3)
     assert best[[1, 4]].tolist() == [-1, -1]
-    assert Windows(DIM).best(np.array([1]), query).tolist() == [-1]
+
+
+def test_windows_are_the_same_whether_what_was_read_stays_or_not(tmp_path: Path) -> None:
+    chunks = [made_up(number % (MOST + 1), number) for number in range(40)]
+    mapped = written(tmp_path / "windows", *chunks)
+    scattered = WindowFile(tmp_path / "windows", DIM, stays=False)
+    rows, query = np.random.default_rng(1).integers(0, 40, 100), made_up(1, 99)[0]
+
+    assert mapped is not None
+    np.testing.assert_array_equal(scattered.best(rows, query), mapped.best(rows, query))
+    np.testing.assert_array_equal(scattered[7], mapped[7])
+    (tmp_path / "windows").write_bytes((tmp_path / "windows").read_bytes()[:-1])
+    with pytest.raises(ValueError, match="multiple"):
+        WindowFile(tmp_path / "windows", DIM, stays=False)
 
 
 def test_a_chunk_is_as_near_as_the_part_of_it_that_is_asked_for(bench: Workbench) -> None:
