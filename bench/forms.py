@@ -12,6 +12,7 @@ from corpus.encoders.bulk import BulkGraph, pack
 from corpus.encoders.compiled_documents import CompiledDocuments
 from corpus.encoders.documents import DocumentEncoder
 from corpus.encoders.exporting import export_sums
+from corpus.encoders.masking import mask_within
 from corpus.encoders.transformer import SentenceTransformerEncoder, load_model
 from corpus.settings import load
 
@@ -24,7 +25,8 @@ def _exported(form: str) -> ChunkEncoder:
     model = load_model(folder, None, dtype="float32", attn_implementation="eager")
     with TemporaryDirectory() as work, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's
-        data = export_sums(model, Path(work) / "graph.onnx").read_bytes()
+        exported = export_sums(model, Path(work) / "exported.onnx")
+        data = mask_within(exported, Path(work) / "graph.onnx").read_bytes()
     tokens = ModelTokens(folder, space.max_tokens, SETTINGS.document_prefix)
     return CompiledDocuments(BulkGraph(pack(data, form), form), SETTINGS, space, tokens)
 

@@ -29,8 +29,10 @@ HOMES = {
     "jinja2": ("rag.prompt.template",),
     "onnx": (
         "corpus.encoders.compiling",
+        "corpus.encoders.masking",
         "corpus.encoders.products",
         "corpus.encoders.quantising",
+        "corpus.encoders.rebuilding",
         "corpus.encoders.tables",
         "corpus.encoders.widening",
     ),

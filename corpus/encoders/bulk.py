@@ -55,7 +55,8 @@ class BulkGraph:
         self._free.put(compiled.create_infer_request())
         # OpenVINO's binding sets itself up when it is first used, and two threads that both do it
         # then wait for each other for ever: one holds the interpreter's lock, one the binding's.
-        self._computed(Batch((0,), 1), [[0]])
+        # After a batch of length 1 OpenVINO would compute those of every other length wrongly.
+        self._computed(Batch((0,), 16), [[0]])
 
     def embed(self, texts: Texts, limit: int) -> list[ChunkVectors]:
         """Embed texts. What comes out of each hangs on no other.

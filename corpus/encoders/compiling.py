@@ -29,6 +29,7 @@ from corpus.encoders.bulk import FLOAT32, BulkGraph, has_bfloat16, inputs, pack
 from corpus.encoders.calibration import calibration_texts
 from corpus.encoders.exporting import export_sums, export_vectors
 from corpus.encoders.graph import Graph
+from corpus.encoders.masking import mask_within
 from corpus.encoders.processor import has_int8_products
 from corpus.encoders.products import DescribedProducts, IntegerProducts
 from corpus.encoders.quantising import Feed, quantise
@@ -209,8 +210,10 @@ def _integers(model: _Model) -> Path:
 def _bulk(model: _Model) -> Path:
     """With sums over windows where the vector of a text is a mean, else the whole pipeline."""
     if model.has_windows:
-        return export_sums(model.original, model.work / "sums.onnx")
-    return _exported(model)
+        exported = export_sums(model.original, model.work / "sums.onnx")
+    else:
+        exported = _exported(model)
+    return mask_within(exported, model.work / "masked.onnx")
 
 
 def _static(model: _Model) -> Path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from corpus.encoders.products import Products, matrices_of
+from corpus.encoders.rebuilding import rebuild
 from corpus.encoders.smoothing import Seen, Steps
 from corpus.encoders.widening import Widening
 
@@ -55,7 +56,7 @@ def quantise(graph: Path, feeds: Iterable[Feed], into: Path, written: type[Produ
     for source, steps in chosen.items():
         rows = watched.pop(source).rows
         before |= writer.write(source, products[source], steps, rows)
-    _rebuild(model, before)
+    rebuild(model, before)
     onnx.save(model, str(into))
     return into
 
@@ -87,14 +88,3 @@ def _watched(model: ModelProto, names: list[str], feeds: Iterable[Feed]) -> dict
         for name, values in zip(names, session.run(names, dict(feed)), strict=True):
             found.setdefault(name, Seen(values.shape[-1])).add(values)
     return found
-
-
-def _rebuild(model: ModelProto, before: Mapping[str, list[NodeProto]]) -> None:
-    """Put the new nodes where they are needed, and leave out what no node reads any more."""
-    graph = model.graph
-    nodes = [one for node in graph.node for one in (*before.get(node.name, ()), node)]
-    read = {name for node in nodes for name in node.input}
-    constants = [one for one in graph.initializer if one.name in read]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(constants)
