@@ -20,6 +20,8 @@ def process() -> NoReturn:
     # OpenBLAS, which comes with NumPy, lets a thread for each core spin for 2 ** 26 cycles when it
     # has nothing to do, from its start on. Nothing here is worth that.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    # Short texts by the thousand go to a tokenizer: to hand each to another thread costs more.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     endings: list[SystemExit] = []  # with all that their frames hold
     atexit.register(_end, endings)
     try:
