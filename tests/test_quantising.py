@@ -73,9 +73,9 @@ def test_rows_of_a_large_table_are_read_in_eight_bits_and_those_of_a_small_one_a
     }
     make, ids = onnx.helper.make_node, np.array([[3, 49, 3]])
     nodes = [
-        make("Gather", ["words", "x"], ["y"]),
-        make("Gather", ["words", "x"], ["again"]),
-        make("Gather", ["places", "x"], ["place"]),
+        make("Gather", ["words", "x"], ["y"], name="one"),
+        make("Gather", ["words", "x"], ["again"], name="two"),
+        make("Gather", ["places", "x"], ["place"], name="three"),
     ]
     shapes = {name: [1, 3, 16] for name in ("y", "again", "place")}
     _save(tmp_path / "graph", nodes, (onnx.TensorProto.INT64, [1, 3]), shapes, tables)

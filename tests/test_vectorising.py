@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -173,6 +173,15 @@ def test_a_run_that_ends_early_keeps_what_the_model_has_in_hand(
     assert not kept & set(slow.embedded)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell has what it starts in the background ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_wait_for_the_model_loses_nothing(bench: Workbench, slow: Slow) -> None:
     def interrupted(texts: list[str]) -> list[ChunkVectors]:
         if slow.embedded == list(PROBES):

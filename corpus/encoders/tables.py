@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corpus.encoders.rebuilding import rebuild
 from corpus.encoders.rounding import LARGEST, Floats
 
 if TYPE_CHECKING:
@@ -26,38 +27,29 @@ def narrow(path: Path) -> Path:
     from onnx import numpy_helper
 
     model = onnx.load(str(path))
-    graph = model.graph
-    tables = {one.name: one for one in graph.initializer if len(one.dims) == 2}
+    tables = {one.name: one for one in model.graph.initializer if len(one.dims) == 2}
     large = {name: one for name, one in tables.items() if one.dims[0] >= _ROWS}
-    nodes: list[NodeProto] = []
-    narrowed = set[str]()
-    for node in graph.node:
-        if node.op_type != "Gather" or node.input[0] not in large:
-            nodes.append(node)
-            continue
-        name = node.input[0]
-        nodes += _reading(node, name)
-        if name not in narrowed:
-            narrowed.add(name)
-            _add(model, name, numpy_helper.to_array(large[name]))
-    del graph.node[:]
-    graph.node.extend(nodes)
-    for name in narrowed - {name for node in nodes for name in node.input}:
-        graph.initializer.remove(large[name])
+    reading = [one for one in model.graph.node if one.op_type == "Gather" and one.input[0] in large]
+    for name in {node.input[0] for node in reading}:
+        _add(model, name, numpy_helper.to_array(large[name]))
+    rebuild(model, {node.name: _rewritten(node) for node in reading})
     onnx.save(model, str(path))
     return path
 
 
-def _reading(node: NodeProto, table: str) -> list[NodeProto]:
-    """The nodes that give what a node gave."""
+def _rewritten(node: NodeProto) -> list[NodeProto]:
+    """Let a node multiply codes with their scales; the nodes that have to come before it."""
     from onnx import TensorProto, helper
 
-    rows, made = node.input[1], node.output[0]
+    table, rows = node.input
+    codes, floats, scales = (f"{node.output[0]}/{part}" for part in ("codes", "floats", "scales"))
+    node.op_type = "Mul"
+    node.input[:] = [floats, scales]
+    del node.attribute[:]
     return [
-        helper.make_node("Gather", [f"{table}/codes", rows], [f"{made}/codes"]),
-        helper.make_node("Gather", [f"{table}/scales", rows], [f"{made}/scales"]),
-        helper.make_node("Cast", [f"{made}/codes"], [f"{made}/floats"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [f"{made}/floats", f"{made}/scales"], [made]),
+        helper.make_node("Gather", [f"{table}/codes", rows], [codes]),
+        helper.make_node("Cast", [codes], [floats], to=TensorProto.FLOAT),
+        helper.make_node("Gather", [f"{table}/scales", rows], [scales]),
     ]
 
 
