@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus.encoders.rebuilding import rebuild
+from corpus.encoders.rebuilding import add_constant, constants, rebuild
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -76,15 +76,9 @@ class _Masking:
     """The graph whose attention is rewritten."""
 
     def __init__(self, model: ModelProto) -> None:
-        from onnx import numpy_helper
-
         nodes = model.graph.node
-        self._graph = model.graph
+        self._model, self._known = model, constants(model)
         self._made = {name: node for node in nodes for name in node.output}
-        self._known = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
-        for node in nodes:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self._known[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
         self._readers = Counter(name for node in nodes for name in node.input)
         self._masks: set[str] = set()
         self.before: dict[str, list[NodeProto]] = {}
@@ -163,9 +157,9 @@ class _Masking:
             values = values.reshape(*values.shape[:-1], -1, heads.channels)
             more = np.full((*values.shape[:-1], 1), value, np.float32)
             wide = np.concatenate([values, more], axis=-1).reshape(*values.shape[:-2], -1)
-            node.input[place] = self._constant(f"{node.name}/wide", wide)
+            node.input[place] = add_constant(self._model, f"{node.name}/wide", wide)
         shape = np.array([0, 0, -1, heads.channels + 1])
-        heads.divided.input[1] = self._constant(f"{heads.divided.name}/wide", shape)
+        heads.divided.input[1] = add_constant(self._model, f"{heads.divided.name}/wide", shape)
 
     def _looked_up(self, name: str, keys: _Heads) -> NodeProto:
         """What keys get, by the mask: :data:`_PADDING` in the channel of each head, or nothing."""
@@ -173,11 +167,5 @@ class _Masking:
 
         rows = np.zeros((2, keys.count, keys.channels + 1), np.float32)
         rows[0, :, -1] = _PADDING
-        table = self._constant(f"{name}/table", rows.reshape(2, -1))
+        table = add_constant(self._model, f"{name}/table", rows.reshape(2, -1))
         return helper.make_node("Gather", [table, _MASK], [name])
-
-    def _constant(self, name: str, value: Any) -> str:
-        from onnx import numpy_helper
-
-        self._graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
-        return name

@@ -12,10 +12,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from corpus.encoders.rebuilding import add_constant
 from corpus.encoders.rounding import Floats, compensated, scales
 from corpus.encoders.smoothing import Steps
 
@@ -64,9 +65,9 @@ class Products(ABC):
         from onnx import helper
 
         smoothing = np.repeat(steps.smoothing, steps.copies)
-        by = self._constant(f"{source}/smoothing", 1 / smoothing)
-        self._constant(f"{source}/scale", np.float32(steps.scale))
-        self._constant(f"{source}/zero", np.uint8(steps.zero))
+        by = add_constant(self._model, f"{source}/smoothing", 1 / smoothing)
+        add_constant(self._model, f"{source}/scale", np.float32(steps.scale))
+        add_constant(self._model, f"{source}/zero", np.uint8(steps.zero))
         smooth = f"{source}/smooth"
         return [
             helper.make_node("Mul", [source, by], [smooth]),
@@ -77,15 +78,9 @@ class Products(ABC):
     def _weights(self, product: str, matrix: Floats, codes: Floats) -> str:
         """Keep the weights of a product, which are in steps of their columns; their name."""
         name, steps = f"{product}/weights", scales(matrix)
-        self._constant(f"{name}/codes", codes.astype(np.int8))
-        self._constant(f"{name}/scale", steps)
-        self._constant(f"{name}/zero", np.zeros(len(steps), np.int8))
-        return name
-
-    def _constant(self, name: str, value: Any) -> str:
-        from onnx import numpy_helper
-
-        self._model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+        add_constant(self._model, f"{name}/codes", codes.astype(np.int8))
+        add_constant(self._model, f"{name}/scale", steps)
+        add_constant(self._model, f"{name}/zero", np.zeros(len(steps), np.int8))
         return name
 
     @abstractmethod

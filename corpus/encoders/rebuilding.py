@@ -1,12 +1,37 @@
-"""A graph with nodes put in, and without what nothing reads any more."""
+"""A graph while it is rewritten: what it knows beforehand, what is put in, what is left out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
+
+
+Array = npt.NDArray[Any]
+
+
+def constants(model: ModelProto) -> dict[str, Array]:
+    """The tensors that hang on no input, by name: weights, and what nodes have written in them."""
+    from onnx import numpy_helper
+
+    known = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            known[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    return known
+
+
+def add_constant(model: ModelProto, name: str, value: Array | np.generic) -> str:
+    """Put a tensor into a graph; its name."""
+    from onnx import numpy_helper
+
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    return name
 
 
 def rebuild(model: ModelProto, before: Mapping[str, Sequence[NodeProto]]) -> None:

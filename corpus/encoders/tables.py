@@ -7,11 +7,11 @@ weighs is such a table.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus.encoders.rebuilding import rebuild
+from corpus.encoders.rebuilding import add_constant, rebuild
 from corpus.encoders.rounding import LARGEST, Floats
 
 if TYPE_CHECKING:
@@ -54,12 +54,6 @@ def _rewritten(node: NodeProto) -> list[NodeProto]:
 
 
 def _add(model: ModelProto, table: str, rows: Floats) -> None:
-    from onnx import numpy_helper
-
     scales = np.maximum(np.abs(rows).max(axis=1, keepdims=True) / LARGEST, 1e-12)
-    parts: dict[str, Any] = {
-        "codes": np.rint(rows / scales).astype(np.int8),
-        "scales": scales.astype(np.float32),
-    }
-    for part, values in parts.items():
-        model.graph.initializer.append(numpy_helper.from_array(values, f"{table}/{part}"))
+    add_constant(model, f"{table}/codes", np.rint(rows / scales).astype(np.int8))
+    add_constant(model, f"{table}/scales", scales.astype(np.float32))

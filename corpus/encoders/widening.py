@@ -12,10 +12,12 @@ Channel Splitting", https://arxiv.org/abs/1901.09504.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from corpus.encoders.rebuilding import add_constant, constants
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -34,15 +36,9 @@ class Widening:
     """The graph in which channels get copies."""
 
     def __init__(self, model: ModelProto) -> None:
-        from onnx import numpy_helper
-
         nodes = model.graph.node
-        self._graph = model.graph
+        self._model, self._known = model, constants(model)
         self._made = {name: node for node in nodes for name in node.output}
-        self._known = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
-        for node in nodes:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self._known[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
         self._readers = {one.name: [""] for one in model.graph.output}  # read by who computes it
         for node in nodes:
             for name in node.input:
@@ -55,10 +51,9 @@ class Widening:
     def copy(self, tensor: str, copies: Counts) -> None:
         """Compute each channel so many times, the copies side by side."""
         for node, place in self._columns(tensor):
-            name = f"{node.input[place]}/copies"
             values = np.repeat(self._known[node.input[place]], copies, axis=-1)
-            self._add(name, values)
-            node.input[place] = name
+            node.input[place] = add_constant(self._model, f"{node.input[place]}/copies", values)
+            self._known[node.input[place]] = values
 
     def _columns(self, tensor: str) -> list[tuple[NodeProto, int]]:
         """The inputs that have a column for each channel; none where there are no such."""
@@ -86,9 +81,3 @@ class Widening:
         if node.op_type == "MatMul":
             return node.input[1] in self._known
         return node.op_type in _BY_CHANNEL
-
-    def _add(self, name: str, values: Any) -> None:
-        from onnx import numpy_helper
-
-        self._known[name] = values
-        self._graph.initializer.append(numpy_helper.from_array(values, name))
