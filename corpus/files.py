@@ -22,10 +22,9 @@ from types import TracebackType
 
 from corpus.errors import StoreNotWritable
 
-_BLOCK = 1 << 20  # bytes read at once
-_LARGE_BLOCK = 1 << 23
-"""Of files that a thread reads while others compute: at each block it waits for the interpreter,
-which another one keeps for up to 5 ms."""
+_BLOCK = 1 << 23
+"""Bytes read at once to be hashed. At each block a thread waits for the interpreter, which another
+one that computes keeps for up to 5 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,25 +135,24 @@ def map_checked(path: Path, expected: FileRecord) -> mmap.mmap:
         size = os.fstat(file.fileno()).st_size
         if size != expected.size:
             raise ValueError(f"{path.name} has {size} bytes, {expected.size} were written")
-        if _sha256(file, size) != expected.sha256:
+        if _hashed(file) != expected:
             raise ValueError(f"{path.name} fails its checksum")
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _sha256(file: FileIO, size: int) -> str:
-    digest, block = hashlib.sha256(), memoryview(bytearray(min(size, _LARGE_BLOCK)))
-    while count := file.readinto(block):
-        digest.update(block[:count])
-    return digest.hexdigest()
-
-
 def record_of(path: Path) -> FileRecord:
     """Hash a file that some library wrote."""
+    with open(path, "rb", buffering=0) as file:
+        return _hashed(file)
+
+
+def _hashed(file: FileIO) -> FileRecord:
+    """What a file holds, from where it is read next to its end."""
     digest, size = hashlib.sha256(), 0
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
+    block = memoryview(bytearray(min(os.fstat(file.fileno()).st_size, _BLOCK) or 1))
+    while count := file.readinto(block):
+        digest.update(block[:count])
+        size += count
     return FileRecord(size, digest.hexdigest())
 
 

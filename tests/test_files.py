@@ -144,7 +144,7 @@ def test_any_difference_is_seen_when_reading(
 def test_a_file_of_many_blocks_is_checked_to_its_end(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_LARGE_BLOCK", 7)
+    monkeypatch.setattr(files, "_BLOCK", 7)
     data = bytes(range(50))
     record = files.write_new(place / "long", data)
     assert files.map_checked(place / "long", record)[:] == data
