@@ -17,6 +17,7 @@ from corpus.files import record_of
 from corpus.fingerprint import Fingerprint
 from corpus.hashes import NAME as HASHES
 from corpus.hashes import sha256_of, user_cache
+from corpus.pieces import Pieces, splits_at_spaces
 from corpus.settings import EmbeddingSettings
 from corpus.types import ChunkVectors, Vectors
 
@@ -103,14 +104,14 @@ class ModelTokens:
 
     def count(self, texts: list[str]) -> list[int]:
         """Tokens of each text as the model gets it: prefix and special tokens included."""
-        return [len(encoding) for encoding in self._encoded(texts)]
+        return list(map(len, self._ids(texts)))
 
     def ids_of_each(self, texts: list[str]) -> list[list[int]]:
         """What the model reads of each text, prefix and special tokens included; none is cut.
 
         :raises ValueError: when a text is longer than the model takes.
         """
-        ids = [encoding.ids for encoding in self._encoded(texts)]
+        ids = self._ids(texts)
         longest = max(map(len, ids), default=0)
         if longest > self.limit:
             raise ValueError(f"a text has {longest} tokens, the model takes {self.limit}")
@@ -148,11 +149,18 @@ class ModelTokens:
             last = self._last = text, self._tokenizer.encode(text)
         return last[1]
 
-    def _encoded(self, texts: list[str]) -> list[Encoding]:
-        """Texts as the model gets them, without offsets."""
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        """What the model reads of each text."""
         prefixed = [self._prefix + text for text in texts] if self._prefix else texts
+        if self._pieces is not None:
+            return self._pieces.ids(prefixed)
         encodings: list[Encoding] = self._tokenizer.encode_batch_fast(prefixed)
-        return encodings
+        return [encoding.ids for encoding in encodings]
+
+    @cached_property
+    def _pieces(self) -> Pieces | None:
+        """The tokenizer with what it has seen; None where it has to see each text as a whole."""
+        return Pieces(self._tokenizer) if splits_at_spaces(self._tokenizer) else None
 
     @cached_property
     def _tokenizer(self) -> FastTokenizer:

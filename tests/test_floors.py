@@ -25,7 +25,7 @@ HOMES = {
     "sentence_transformers": ("corpus.encoders.transformer",),
     "torch": ("corpus.encoders.transformer", "corpus.encoders.exporting"),
     "transformers": ("corpus.encoders.transformer",),
-    "tokenizers": ("corpus.embedding", "rag.prompt.tokens"),
+    "tokenizers": ("corpus.embedding", "corpus.pieces", "rag.prompt.tokens"),
     "jinja2": ("rag.prompt.template",),
     "onnx": (
         "corpus.encoders.compiling",
