@@ -14,9 +14,9 @@ meanwhile, and may be searched by any number of threads without a lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, KeysView, Mapping
+from collections.abc import Collection, Iterable, KeysView, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
@@ -81,7 +81,8 @@ class Snapshot:
         self._removed = [frozenset(ref.removed) for ref in self.manifest.segments]
         self._words = self._open_words(store / SNAPSHOTS / snapshot_id / WORDS)
         self._dense, self._windows = self._open_vectors()
-        self._filters = Filters(self._gather_owners, self._dense.select)
+        gather = partial(_gather_owners, self._segments, self._removed, self._dense)
+        self._filters = Filters(gather, self._dense.select)  # without a circle through this
         self._recent = RecentChunks()
 
     @property
@@ -248,22 +249,25 @@ class Snapshot:
         dense = Dense(parts)
         return dense, Windows(dense.layout, windows)
 
-    def _gather_owners(self) -> Owners:
-        """What is known of every document, and whose each chunk is; of removed ones nothing."""
-        facts: list[Facts] = []
-        documents = [np.empty(0, np.int32)]
-        ids = [part.vectors.ids for part in self._dense.parts]
-        for removed, segment, own in zip(self._removed, self._segments, ids, strict=True):
-            known, ordinals = segment.texts.owners()
-            numbers = np.full(int(ordinals.max(initial=0)) + 1, -1, np.int32)
-            for one in segment.texts.facts():
-                if one.id not in removed:
-                    if one.ordinal < len(numbers):  # it has chunks
-                        numbers[one.ordinal] = len(facts)
-                    facts.append(one)
-            documents.append(numbers[ordinals[np.searchsorted(known, own)]])
-        chunks = np.concatenate([np.empty(0, np.int64), *ids])
-        return Owners(Columns(facts), chunks, np.concatenate(documents))
+
+def _gather_owners(
+    segments: Sequence[Segment], removed: Sequence[Collection[str]], dense: Dense
+) -> Owners:
+    """What is known of every document, and whose each chunk is; of removed ones nothing."""
+    facts: list[Facts] = []
+    documents = [np.empty(0, np.int32)]
+    ids = [part.vectors.ids for part in dense.parts]
+    for gone, segment, own in zip(removed, segments, ids, strict=True):
+        known, ordinals = segment.texts.owners()
+        numbers = np.full(int(ordinals.max(initial=0)) + 1, -1, np.int32)
+        for one in segment.texts.facts():
+            if one.id not in gone:
+                if one.ordinal < len(numbers):  # it has chunks
+                    numbers[one.ordinal] = len(facts)
+                facts.append(one)
+        documents.append(numbers[ordinals[np.searchsorted(known, own)]])
+    chunks = np.concatenate([np.empty(0, np.int64), *ids])
+    return Owners(Columns(facts), chunks, np.concatenate(documents))
 
 
 def _live(index: VectorIndex, gone: ChunkIds) -> Choice:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from corpus.errors import (
 from corpus.snapshot import Snapshot
 from corpus.store import Store
 from corpus.types import Mode, Query
+from corpus.where import Glob
 from rag import admission
 from rag.live import LiveCorpus
 from tests.conftest import WordHashEncoder, Workbench
@@ -73,6 +76,22 @@ def test_a_newer_snapshot_is_served_after_a_look_and_the_one_in_hand_stays_whole
     assert held.id == first
     assert held.document("a.md").text == "# Note\n\nAbout apples."
     assert held.search(Query("apples", None, 1, Mode.WORDS))
+
+
+def test_a_snapshot_that_was_replaced_is_let_go_at_once_although_the_collector_knows_it_as_lasting(
+    bench: Workbench, live: LiveCorpus
+) -> None:
+    publish(bench, "apples")
+    live.get().search(Query("apples", None, 1, Mode.WORDS, where=Glob("path", "*")))
+    served = weakref.ref(live.get())
+    gc.freeze()  # as the service does when it has started
+    try:
+        publish(bench, "bees")
+        live.poll()
+
+        assert served() is None
+    finally:
+        gc.unfreeze()
 
 
 def test_looking_again_opens_nothing_anew(bench: Workbench, live: LiveCorpus) -> None:
