@@ -79,7 +79,7 @@ def test_no_operation_writes_into_what_is_there(torture: Bench) -> None:
 
 
 def test_no_damage_is_served(torture: Bench) -> None:
-    assert losses(damage.at_random(torture)) == []
+    assert losses(damage.one_by_one(torture)) == []
 
 
 @needs_tracing
@@ -113,6 +113,19 @@ def test_the_harness_sees_a_step_that_is_left_out(
 def test_a_step_that_is_left_out_is_seen_by_kills_too(torture: Bench) -> None:
     mutated = replace(torture.only("rollback"), mutants=("CURRENT written in place",), hunting=True)
     assert losses(kills.at_every_call(mutated))
+
+
+@needs_tracing
+@pytest.mark.parametrize("mutant", ["no hash of the manifest", "no hash of codes"])
+def test_a_hash_that_is_not_compared_is_seen_by_damage(torture: Bench, mutant: str) -> None:
+    mutated = replace(torture.only("refresh"), mutants=(mutant,), hunting=True)
+    assert losses(damage.one_by_one(mutated))
+
+
+@needs_tracing
+def test_a_file_that_is_not_read_back_is_seen_by_lies(torture: Bench) -> None:
+    mutated = replace(torture.only("refresh"), mutants=("no read-back of codes",), hunting=True)
+    assert losses(faults.lies(mutated))
 
 
 @needs_tracing

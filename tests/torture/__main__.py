@@ -40,7 +40,7 @@ PARTS: dict[str, Callable[[Bench], list[Tally]]] = {
     "lies": faults.lies,
     "sizes": fulldisk.at_every_size,
     "writers": writers.at_every_call,
-    "damage": damage.at_random,
+    "damage": damage.one_by_one,
 }
 MUTANTS = "mutants"
 
@@ -71,7 +71,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, MUTANTS, []])
-    parser.add_argument("--operation", action="append", choices=OPERATIONS)
+    parser.add_argument(
+        "--operation", action="append", choices=OPERATIONS, help="of all parts but mutants"
+    )
     parser.add_argument("--mutant", action="append", help="with the part mutants: only these")
     parser.add_argument("--quick", action="store_true", help="a little of each part")
     parser.add_argument("--out", type=Path, help="write the figures here, as JSON")
@@ -85,12 +87,13 @@ def _run(
         mounts.require_tools()
         mounts.own_namespace()
     with scratch_folder() as scratch, Worker(scratch) as worker:
-        bench = Bench(worker, tuple(make_all(scratch, operations)), scratch, given.quick)
+        made = OPERATIONS if MUTANTS in chosen else operations  # each is seen by one of its own
+        bench = Bench(worker, tuple(make_all(scratch, made)), scratch, given.quick)
         tallies = []
         for part in PARTS:
             if part in chosen:
                 print(f"{part}:", file=sys.stderr, flush=True)
-                tallies += PARTS[part](bench)
+                tallies += PARTS[part](bench.only(*operations))
         names = given.mutant or tuple(mutants.MUTANTS)
         return tallies, hunt(bench, names) if MUTANTS in chosen else []
 

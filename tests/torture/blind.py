@@ -11,6 +11,7 @@ import corpus.ledger
 import corpus.manifest
 import corpus.segment
 import corpus.snapshot
+import corpus.windows
 
 
 def put(place: object, name: str, value: object) -> None:
@@ -43,21 +44,27 @@ def _no_read_back() -> None:
     put(corpus.files, "read_checked", _read_anything)
 
 
-def _no_vectors_read_back() -> None:
-    """Nor are the vectors."""
-    written: dict[str, Any] = {}
-    real = corpus.files.record_of
+def _no_read_back_of(name: str) -> Callable[[], None]:
+    """Nor is this file of a segment, which its writer reads back itself."""
 
-    class Remembering(corpus.files.CheckedWriter):
-        def __init__(self, path: Path) -> None:
-            super().__init__(path)
-            written[path.name] = self
+    def mutate() -> None:
+        written: dict[Path, Any] = {}
+        real, writer = corpus.segment.record_of, corpus.segment.CheckedWriter
 
-    def record_of(path: Path) -> Any:
-        return written[path.name].record if path.name in written else real(path)
+        class Remembering(writer):  # type: ignore[misc, valid-type]  # may be a mutant's already
+            def __init__(self, path: Path) -> None:
+                super().__init__(path)
+                if path.name == name:
+                    written[path] = self
 
-    put(corpus.segment, "CheckedWriter", Remembering)
-    put(corpus.segment, "record_of", record_of)
+        def record_of(path: Path) -> Any:
+            return written[path].record if path in written else real(path)
+
+        put(corpus.segment, "CheckedWriter", Remembering)
+        put(corpus.windows, "CheckedWriter", Remembering)
+        put(corpus.segment, "record_of", record_of)
+
+    return mutate
 
 
 def _no_hash_of_words() -> None:
@@ -68,8 +75,16 @@ def _no_hash_of_texts() -> None:
     put(corpus.segment, "record_of", _Same)
 
 
-def _no_hash_of_vectors() -> None:
-    put(corpus.segment, "map_checked", _read_anything)
+def _no_hash_of_mapped(name: str) -> Callable[[], None]:
+    def mutate() -> None:
+        real = corpus.segment.map_checked
+
+        def map_checked(path: Path, expected: Any) -> Any:
+            return _read_anything(path, expected) if path.name == name else real(path, expected)
+
+        put(corpus.segment, "map_checked", map_checked)
+
+    return mutate
 
 
 def _no_hash_of_ledger() -> None:
@@ -82,10 +97,13 @@ def _no_hash_of_manifest() -> None:
 
 BLIND: dict[str, Callable[[], None]] = {
     "no read-back": _no_read_back,
-    "no read-back of vectors": _no_vectors_read_back,
+    "no read-back of vectors": _no_read_back_of(corpus.segment.VECTORS),
+    "no read-back of windows": _no_read_back_of(corpus.segment.WINDOWS),
+    "no read-back of codes": _no_read_back_of(corpus.segment.CODES),
     "no hash of words": _no_hash_of_words,
     "no hash of texts": _no_hash_of_texts,
-    "no hash of vectors": _no_hash_of_vectors,
+    "no hash of vectors": _no_hash_of_mapped(corpus.segment.VECTORS),
+    "no hash of codes": _no_hash_of_mapped(corpus.segment.CODES),
     "no hash of the ledger": _no_hash_of_ledger,
     "no hash of the manifest": _no_hash_of_manifest,
 }

@@ -114,6 +114,13 @@ class Call:
         return f"{self.name} {self.path}" + (f" -> {self.other}" if self.other else "")
 
 
+OWN = re.compile(
+    r"/(segments|snapshots)/tmp[^/]*/(?!.*\.sqlite)[^/]+$|/\.(?!LEASE)[^/]+\.(tmp|new)$"
+)
+"""Files that the store writes itself, in paths and in labels: whatever is new in a segment or a
+snapshot and is not SQLite's or tantivy's, and what takes the place of another.
+"""
+
 _RANDOM = (  # parts of names that are others in every run
     (re.compile(r"^.*?/store(?=/|$)"), ""),
     (re.compile(r"tmp-\d+-[0-9a-f]{8}"), "tmp"),

@@ -7,12 +7,11 @@ traceback, and never "the snapshot before still answers" when it does not.
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture.calls import FAILING, READING, TAKES_SPACE
+from tests.torture.calls import FAILING, OWN, READING, TAKES_SPACE
 from tests.torture.cases import Case, fresh
 from tests.torture.client import Result
 from tests.torture.invariant import Violation, check, check_readable
@@ -41,8 +40,7 @@ FAULTS = (
 )
 """A plus: this call and every later one."""
 
-_READ_BACK = re.compile(r"/(vectors\.\w+|manifest\.json|ledger\.\w+)$")
-_HUNTING = 80
+_HUNTING = 60
 
 LIES = (Fault("lies", "lie", frozenset({"write", "pwrite64"})),)
 """A write that is reported as made and is lost."""
@@ -62,8 +60,8 @@ def lies(bench: Bench) -> list[Tally]:
 
 def _every_call(bench: Bench, case: Case, fault: Fault) -> Tally:
     tally = Tally(fault.name, case.operation)
-    for moment in moments(bench, case, fault.calls, hunting=_HUNTING):
-        if bench.hunting and fault in LIES and not _READ_BACK.search(moment.label):
+    for moment in moments(bench, case, fault.calls, hunting=_HUNTING, always=OWN):
+        if bench.hunting and fault in LIES and not OWN.search(moment.label):
             continue
         if bench.hunting and tally.losses:
             break

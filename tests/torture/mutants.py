@@ -173,7 +173,7 @@ def _pointer_not_read_again() -> None:
 
 def _errors_untold() -> None:
     @contextmanager
-    def disk_errors() -> Iterator[None]:
+    def disk_errors(_: str = "") -> Iterator[None]:
         yield
 
     put(corpus.files, "disk_errors", disk_errors)
@@ -197,6 +197,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
     **BLIND,
     "no fsync of texts": _without_sync(r"/texts\.sqlite"),
     "no fsync of vectors": _without_sync(r"/vectors\.\w+"),
+    "no fsync of windows": _without_sync(r"/windows\.\w+"),
+    "no fsync of codes": _without_sync(r"/codes\.\w+"),
     "no fsync of catalogues": _without_sync(r"/catalogue\.sqlite"),
     "no fsync of the ledger": _without_sync(r"/ledger\.\w+"),
     "no fsync of the manifest": _without_sync(r"/manifest\.json"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -76,12 +77,20 @@ class Moment:
     at: int = 0
 
 
-def moments(bench: Bench, case: Case, calls: frozenset[str], *, hunting: int = 15) -> list[Moment]:
+def moments(
+    bench: Bench,
+    case: Case,
+    calls: frozenset[str],
+    *,
+    hunting: int = 15,
+    always: re.Pattern[str] | None = None,
+) -> list[Moment]:
     """The calls of an operation at which something is done; the last moment is its end.
 
     All of them in a full run, some of them in a quick one.
 
     :param hunting: how many of them while mutants are hunted.
+    :param always: then the first call with each label that fits is among them, and comes first.
     """
     store = fresh(case, bench.store(case))
     plan = Plan("list", calls=calls)
@@ -91,10 +100,16 @@ def moments(bench: Bench, case: Case, calls: frozenset[str], *, hunting: int = 1
     for call in made.calls:
         seen[label(call)] += 1
         found.append(Moment(label(call), seen[label(call)]))
-    if bench.quick or bench.hunting:
-        wanted = min(len(found), hunting if bench.hunting else _QUICK)
-        found = chance(case.operation).sample(found, wanted)
+    if bench.hunting:
+        first = [one for one in found if always and one.at == 1 and always.search(one.label)]
+        found = first + _drawn(case, [one for one in found if one not in first], hunting)
+    elif bench.quick:
+        found = _drawn(case, found, _QUICK)
     return [*found, Moment()]
+
+
+def _drawn(case: Case, found: list[Moment], wanted: int) -> list[Moment]:
+    return chance(case.operation).sample(found, min(len(found), wanted))
 
 
 def chance(name: str) -> random.Random:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from tests.torture.calls import O_CREAT, O_EXCL, Call
+from tests.torture.calls import O_CREAT, O_EXCL, OWN, Call
 from tests.torture.cases import fresh
 from tests.torture.parts import Bench, Tally
 from tests.torture.tracer import Plan
-
-_OWN_WRITES = re.compile(r"/(manifest\.json|ledger\.jsonl|vectors\.faiss|\.(?!LEASE)[^/]+\.tmp)$")
-"""Files that the store writes itself: they are new, or are not written."""
 
 _PUBLISHED = re.compile(r"/(snapshots|segments)/(?!tmp-)[^/]+/")
 _SNAPSHOT = re.compile(r"/snapshots/(?!tmp-)[^/]+$")
@@ -41,7 +38,7 @@ def _broken(call: Call) -> str:
     """Which rule a call breaks; empty for none."""
     opens = call.name.startswith("open") or call.name == "creat"
     new = call.flags & O_CREAT and call.flags & O_EXCL
-    if opens and call.makes and _OWN_WRITES.search(call.path) and not new:
+    if opens and call.makes and OWN.search(call.path) and not new:
         return "a file that may be there is opened for writing"
     if opens and call.makes and _PUBLISHED.search(call.path) and not _LOCK.search(call.path):
         return "a file that is published is opened for writing"
