@@ -75,6 +75,7 @@ def splits_at_spaces(tokenizer: Tokenizer) -> bool:
             (processors.BertProcessing, processors.TemplateProcessing, type(None)),
         )
         and all(one.content.split() == [one.content] for one in _added(tokenizer))
+        and _is_between_specials(tokenizer)
     )
 
 
@@ -82,6 +83,13 @@ def _added(tokenizer: Tokenizer) -> Iterable[AddedToken]:
     """Tokens that are found in a text before it is split."""
     added: dict[int, AddedToken] = tokenizer.get_added_tokens_decoder()
     return added.values()
+
+
+def _is_between_specials(tokenizer: Tokenizer) -> bool:
+    """Whether a text stands once in what the model reads, with nothing but specials around it."""
+    alone: Encoding = tokenizer.encode("a", add_special_tokens=False)
+    before, after = _around(whole := tokenizer.encode("a"))
+    return [*before, *alone.ids, *after] == whole.ids
 
 
 def _around(encoding: Encoding) -> tuple[list[int], list[int]]:

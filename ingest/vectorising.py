@@ -33,6 +33,9 @@ _BATCH = 512
 """Texts that are looked up and embedded together. 7.7 % as much as they are is padding, 8.7 with
 256 and 7.2 with 1,024; a run that is killed loses what two of these batches hold."""
 
+_FEW = 128
+"""Texts that are enough while the model has nothing to do, as at the beginning of a run."""
+
 _AHEAD = 2  # batches that are with the model: one in hand, and the next
 
 Sink = Callable[[Entry, list[ChunkVectors]], None]
@@ -108,7 +111,7 @@ class Vectoriser:
         """Take a document; it is passed on now or with a later one."""
         self._waiting.append(prepared)
         self._waiting_texts += len(prepared.texts)
-        if self._waiting_texts >= _BATCH:
+        if self._waiting_texts >= (_BATCH if self._begun else min(_FEW, _BATCH)):
             self._begin()
             while len(self._begun) > _AHEAD:
                 self._finish()

@@ -82,14 +82,20 @@ def _changed(tokenizer: Tokenizer, **parts: object) -> Tokenizer:
     return other
 
 
+def _template(single: str) -> processors.TemplateProcessing:
+    return processors.TemplateProcessing(single, special_tokens=[("[CLS]", 101), ("[SEP]", 102)])
+
+
 def test_it_is_known_which_tokenizers_split_at_spaces(tokenizer: Tokenizer) -> None:
     assert splits_at_spaces(tokenizer)
+    assert splits_at_spaces(_changed(tokenizer, post_processor=_template("$A [SEP]")))
     others = (
         _changed(tokenizer, normalizer=normalizers.NFKC()),
         _changed(tokenizer, pre_tokenizer=pre_tokenizers.Metaspace()),
         _changed(tokenizer, pre_tokenizer=pre_tokenizers.ByteLevel()),
         _changed(tokenizer, model=models.WordLevel({"a": 0}, unk_token="a")),
         _changed(tokenizer, post_processor=processors.ByteLevel()),
+        _changed(tokenizer, post_processor=_template("[CLS] $A [SEP] $A [SEP]")),
     )
     assert not any(map(splits_at_spaces, others))
 

@@ -75,6 +75,21 @@ def test_files_are_prepared_while_the_model_computes(bench: Workbench, slow: Slo
     assert threading.get_ident() not in slow.threads
 
 
+def test_a_model_with_nothing_to_do_gets_what_there_is(
+    bench: Workbench, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectorising, "_BATCH", FILES + 1)
+    monkeypatch.setattr(vectorising, "_FEW", 3)
+
+    def begin() -> None:
+        assert slow.is_asked.wait(10), "it waits for a whole batch"
+        slow.may_begin.set()
+
+    ingest(bench, Watching(6, begin))
+
+    assert len(slow.embedded) == FILES + 4  # and the probes
+
+
 class Lazy(WordHashEncoder):
     """Tells when it was first asked for something: then a real one would load."""
 
