@@ -12,7 +12,7 @@ import pytest
 from corpus.encoders.products import DescribedProducts, IntegerProducts, Products
 from corpus.encoders.quantising import quantise
 from corpus.encoders.rounding import LARGEST, compensated, nearest, scales
-from corpus.encoders.tables import narrow
+from corpus.encoders.tables import halve, narrow
 
 INNER = 240
 
@@ -88,6 +88,23 @@ def test_rows_of_a_large_table_are_read_in_eight_bits_and_those_of_a_small_one_a
     np.testing.assert_array_equal(again, read)
     np.testing.assert_array_equal(place, tables["places"][ids])
     assert (tmp_path / "graph").stat().st_size < 2 * tables["words"].size
+
+
+def test_rows_of_tables_are_read_in_bfloat16(tmp_path: Path) -> None:
+    tables = {"words": np.random.default_rng(0).normal(size=(500, 16)).astype("f4")}
+    nodes = [
+        onnx.helper.make_node("Gather", ["words", "x"], [name], name=name) for name in ("y", "more")
+    ]
+    shapes = {name: [1, 3, 16] for name in ("y", "more")}
+    _save(tmp_path / "graph", nodes, (onnx.TensorProto.INT64, [1, 3]), shapes, tables)
+    ids = np.array([[3, 499, 3]])
+
+    halve(tmp_path / "graph")
+
+    read, more = _computed(tmp_path / "graph", ids, ["y", "more"])
+    np.testing.assert_allclose(read, tables["words"][ids], rtol=2**-8)
+    np.testing.assert_array_equal(more, read)
+    assert (tmp_path / "graph").stat().st_size < 2.2 * tables["words"].size
 
 
 def test_rounding_with_regard_to_others_changes_products_less_than_to_the_nearest() -> None:

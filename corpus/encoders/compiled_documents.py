@@ -22,7 +22,7 @@ def _graph(packed: mmap, record: Record) -> BulkGraph:
     return BulkGraph(packed, record.form)
 
 
-DOCUMENTS = Kind("documents", recipe=6, runtime="openvino", load=_graph)
+DOCUMENTS = Kind("documents", recipe=7, runtime="openvino", load=_graph)
 """How documents are compiled for; the recipe goes up when the same weights would become another
 graph."""
 

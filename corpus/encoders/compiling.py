@@ -34,7 +34,7 @@ from corpus.encoders.processor import has_int8_products
 from corpus.encoders.products import DescribedProducts, IntegerProducts
 from corpus.encoders.quantising import Feed, quantise
 from corpus.encoders.record import GRAPH, RECORD, Record
-from corpus.encoders.tables import narrow
+from corpus.encoders.tables import halve, narrow
 from corpus.encoders.transformer import embed_with_windows, load_model
 from corpus.files import write_new
 from corpus.types import ChunkVectors, Vectors
@@ -218,8 +218,8 @@ def _bulk(model: _Model) -> Path:
 
 def _static(model: _Model) -> Path:
     """Weights and what comes in as int8, with ranges from :func:`_calibration`."""
-    feeds = _calibration(model, model.has_windows)
-    return quantise(_bulk(model), feeds, model.work / "static.onnx", DescribedProducts)
+    feeds, path = _calibration(model, model.has_windows), model.work / "static.onnx"
+    return halve(quantise(_bulk(model), feeds, path, DescribedProducts))
 
 
 def _calibration(model: _Model, has_parts: bool) -> Iterator[Feed]:

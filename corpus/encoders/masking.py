@@ -168,4 +168,4 @@ class _Masking:
         rows = np.zeros((2, keys.count, keys.channels + 1), np.float32)
         rows[0, :, -1] = _PADDING
         table = add_constant(self._model, f"{name}/table", rows.reshape(2, -1))
-        return helper.make_node("Gather", [table, _MASK], [name])
+        return helper.make_node("Gather", [table, _MASK], [name], name=name)
