@@ -103,6 +103,11 @@ class BulkGraph:
         return self._core.import_model(view, "CPU", _properties(self._form))
 
 
+def version() -> str:
+    """Of OpenVINO. What one version packed another does not read."""
+    return str(_openvino().__version__)
+
+
 def pack(graph: bytes, form: str) -> bytes:
     """A graph as OpenVINO transforms it for this processor: loaded in a third of the time.
 

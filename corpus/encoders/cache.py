@@ -15,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from mmap import mmap
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -42,7 +41,7 @@ class Kind(Generic[Loaded]):
 
     purpose: str  # questions, documents
     recipe: int  # goes up when the same weights would become another graph
-    runtime: str  # the distribution of what computes
+    version: Callable[[], str]  # of what computes
     load: Callable[[mmap, Record], Loaded]
 
 
@@ -78,7 +77,7 @@ def cache_folder() -> Path:
 
 def key(kind: Kind[Any], space: Fingerprint) -> str:
     """The folder of a compiled model: a hash of all that the graph hangs on."""
-    made = [kind.purpose, kind.recipe, version(kind.runtime), instructions()]
+    made = [kind.purpose, kind.recipe, kind.version(), instructions()]
     parts = [dict(space.files), space.max_tokens, *made]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 

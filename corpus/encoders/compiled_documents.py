@@ -22,7 +22,13 @@ def _graph(packed: mmap, record: Record) -> BulkGraph:
     return BulkGraph(packed, record.form)
 
 
-DOCUMENTS = Kind("documents", recipe=7, runtime="openvino", load=_graph)
+def _version() -> str:
+    from corpus.encoders import bulk
+
+    return bulk.version()
+
+
+DOCUMENTS = Kind("documents", recipe=7, version=_version, load=_graph)
 """How documents are compiled for; the recipe goes up when the same weights would become another
 graph."""
 

@@ -16,6 +16,13 @@ _SLOWER = ["SkipLayerNormFusion"]
 as one after the other, a fifth of the whole, with onnxruntime 1.32 (docs/log.md)."""
 
 
+def version() -> str:
+    """Of ONNX Runtime."""
+    import onnxruntime
+
+    return str(onnxruntime.__version__)
+
+
 class Graph:
     """Token ids to a vector.
 

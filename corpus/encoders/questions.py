@@ -14,7 +14,7 @@ import numpy as np
 
 from corpus.embedding import Encoder, ModelTokens
 from corpus.encoders.cache import Kind, compiled
-from corpus.encoders.graph import Graph
+from corpus.encoders.graph import Graph, version
 from corpus.encoders.lazy import LazyEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import CompilationFailed
@@ -24,7 +24,7 @@ from corpus.types import Vectors
 
 log = logging.getLogger(__name__)
 
-QUESTIONS = Kind("questions", 3, "onnxruntime", load=lambda data, _: Graph(data[:]))
+QUESTIONS = Kind("questions", 3, version, load=lambda data, _: Graph(data[:]))
 
 
 class QuestionEncoder(LazyEncoder[Encoder]):
