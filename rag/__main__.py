@@ -22,6 +22,8 @@ def process() -> NoReturn:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     # Short texts by the thousand go to a tokenizer: to hand each to another thread costs more.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Pydantic looks through all that is installed for what would have a say in its checks.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     endings: list[SystemExit] = []  # with all that their frames hold
     atexit.register(_end, endings)
     try:

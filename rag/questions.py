@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from corpus.errors import BadRequest
 from corpus.settings import Settings
 from rag.answers import Question, Sampling, Turn
 from rag.filters.filter import Filter
 from rag.filters.parser import parse
-from rag.requests import ExplainRequest
+
+if TYPE_CHECKING:
+    from rag.requests import ExplainRequest  # with pydantic, which a search does without
 
 
 def checked(text: str, max_chars: int, param: str = "question") -> str:

@@ -12,8 +12,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def ran(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+def ran(
+    *arguments: str, stdout: int = subprocess.PIPE, path: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    environ["PYTHONPATH"] = f"{path}{os.pathsep}{environ.get('PYTHONPATH', '')}"
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -73,3 +76,16 @@ def test_what_was_asked_for_is_done_at_its_end_and_nothing_is_taken_apart() -> N
     ended = ran("-c", ENDING)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "said, asked for\n", "")
+
+
+def test_what_is_installed_has_no_say_in_what_may_be_asked(tmp_path: Path) -> None:
+    (tmp_path / "nosy.py").write_text("import sys; sys.exit('a plugin was loaded')")
+    described = tmp_path / "nosy-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: nosy\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[pydantic]\nnosy = nosy:plugin\n")
+    asked = "from rag import __main__; __main__.main = lambda: __import__('rag.requests')"
+
+    ended = ran("-c", f"{asked}; __main__.process()", path=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")

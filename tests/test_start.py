@@ -27,8 +27,11 @@ OF_WORK = {
     *("pydantic", "email", "yaml", "bs4", "pathspec"),
     *("ingest.intake", "ingest.chunker", "ingest.outlook", "corpus.analysis", "corpus.texts"),
 }
-UNASKED = {"soupsieve", "charset_normalizer", "openvino.tools.ovc", "multiprocessing"}
-"""Of libraries that a run with work needs, and of workers."""
+UNASKED = {
+    *("soupsieve", "charset_normalizer", "openvino.tools.ovc", "multiprocessing"),
+    *("importlib.metadata", "email"),
+}
+"""Of libraries that a run with work needs, of workers, and of what is installed."""
 WATCHED = """
 import json, os, sys
 
@@ -105,6 +108,13 @@ def test_a_question_loads_no_library_that_trains_models_or_plots(rag: Starts) ->
 
     assert "7 o'clock" in asked.out
     assert not (OF_TORCH | OF_SCIENCE) & asked.modules
+
+
+def test_a_search_loads_nothing_that_checks_requests(rag: Starts) -> None:
+    searched = rag("search", "When is the gate of hall 1 opened?")
+
+    assert "7 o'clock" in searched.out
+    assert "pydantic" not in searched.modules
 
 
 def test_a_question_reads_no_weights_that_it_does_not_compute_with(rag: Starts) -> None:
