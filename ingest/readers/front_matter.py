@@ -7,7 +7,6 @@ as typed), lists are joined by commas, nested fields are left out.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -39,7 +38,7 @@ def read(text: str) -> FrontMatter:
     if match is None:
         return FrontMatter()
     try:
-        parse = _yaml if match["fence"] == "---" else tomllib.loads
+        parse = _yaml if match["fence"] == "---" else _toml
         found = parse(match["fields"].replace("\r\n", "\n").replace("\r", "\n"))
     except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -59,6 +58,12 @@ def _yaml(fields: str) -> object:
         return yaml.load(fields, Loader=yaml.BaseLoader) or {}  # noqa: S506 (builds no objects)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
+
+
+def _toml(fields: str) -> object:
+    import tomllib
+
+    return tomllib.loads(fields)
 
 
 def _flat(value: object) -> str:
