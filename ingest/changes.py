@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from corpus.embedding import ChunkEncoder
-from corpus.store import Store
 from corpus.types import LedgerRow
 from ingest.journal import Journal
 from ingest.prepared import Prepared
@@ -22,6 +20,7 @@ from ingest.vectorising import Vectoriser
 if TYPE_CHECKING:
     from corpus.build import Build
     from corpus.parent import Parent
+    from ingest.pipeline import Means
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +43,15 @@ class Changes:
 
     def __init__(
         self,
-        store: Store,
+        means: Means,
         parent: str | None,
-        encoder: ChunkEncoder,
         settings: Mapping[str, Any],
         *,
         anew: bool,
     ) -> None:
-        self._store, self._parent = store, parent
-        self._encoder, self._settings, self._anew = encoder, settings, anew
+        self._store, self._encoder = means.store, means.encoder
+        self._told = means.progress.embedded
+        self._parent, self._settings, self._anew = parent, settings, anew
         self._removed: set[str] = set()  # sources
         self._taken: set[str] = set()  # documents that a source of this run has
         self._stack = ExitStack()
@@ -103,11 +102,6 @@ class Changes:
         return self._work.vectoriser.embedded_chunks if self._is_open else 0
 
     @property
-    def embedded_tokens(self) -> int:
-        """Tokens of those, special tokens included."""
-        return self._work.vectoriser.embedded_tokens if self._is_open else 0
-
-    @property
     def reused_chunks(self) -> int:
         """Chunks of changed documents whose vectors were known."""
         return self._work.vectoriser.reused_chunks if self._is_open else 0
@@ -127,7 +121,7 @@ class Changes:
         fingerprint = self._encoder.fingerprint
         journal = self._stack.enter_context(Journal(self._store.path, fingerprint))
         build = self._stack.enter_context(Build(self._store, parent, fingerprint, self._settings))
-        vectoriser = Vectoriser(self._encoder, parent, journal, build.add)
+        vectoriser = Vectoriser(self._encoder, parent, journal, build.add, self._told)
         self._stack.callback(vectoriser.close)
         return _Work(journal, build, vectoriser, parent)
 

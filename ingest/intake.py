@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from corpus.runs import Effort
@@ -48,7 +49,8 @@ class Intake:
         self._store, self._settings, self._progress = means.store, means.settings, means.progress
         self._encoder, self._seen = Watched(means.encoder), seen
         self._shelf = Shelf(means.store.path, f"{means.encoder.fingerprint.id} {reading}")
-        self._changes = Changes(means.store, parent, self._encoder, reading, anew=anew)
+        watched = replace(means, encoder=self._encoder)
+        self._changes = Changes(watched, parent, reading, anew=anew)
         self._bytes_read = 0  # of sources that were parsed and cut
         self._stack = ExitStack()
 
@@ -68,7 +70,6 @@ class Intake:
                 self._bytes_read = preparer.bytes_read
                 rows.append(settling.settle(outcome, self._changes))
                 self._progress.step(outcome.row.path)
-                self._progress.embedded(self.embedded_chunks, self._changes.embedded_tokens)
         self._shelf.flush()
         self._changes.flush()
         return [*rows, *settling.unread()]

@@ -205,7 +205,7 @@ class Run:
         planning.guard(going, documents, self._options.max_delete_percent)
 
     def _listing(self, root: Root) -> Listing:
-        self._progress.stage(f"looking at {root.path}", None)
+        self._progress.stage("looking", None, root.path)
         listing = walk(root, max_bytes=int(self._settings.ingest.max_file_mb * 1e6))
         held = any(row.documents for row in self._ledger if row.root == root.key)
         gone = not listing.sources and not listing.left_out

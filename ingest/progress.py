@@ -8,8 +8,11 @@ from typing import Protocol
 class Progress(Protocol):
     """Called from the thread of the run."""
 
-    def stage(self, name: str, total: int | None) -> None:
-        """A new stage begins; ``total`` steps, or None where that is not known."""
+    def stage(self, name: str, total: int | None, detail: str = "") -> None:
+        """A new stage begins; ``total`` steps, or None where that is not known.
+
+        :param name: one of a few; what is in hand is named by ``detail``.
+        """
 
     def step(self, detail: str, amount: int = 1) -> None:
         """So many more steps are done; ``detail`` names what is in hand."""
@@ -21,7 +24,7 @@ class Progress(Protocol):
 class Silent:
     """Says nothing."""
 
-    def stage(self, name: str, total: int | None) -> None:
+    def stage(self, name: str, total: int | None, detail: str = "") -> None:
         """Ignore."""
 
     def step(self, detail: str, amount: int = 1) -> None:

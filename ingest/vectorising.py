@@ -39,6 +39,7 @@ _FEW = 128
 _AHEAD = 2  # batches that are with the model: one in hand, and the next
 
 Sink = Callable[[Entry, list[ChunkVectors]], None]
+Told = Callable[[int, int], None]  # see ingest.progress.Progress.embedded
 
 
 class Watched:
@@ -83,13 +84,22 @@ class _Batch:
 
 
 class Vectoriser:
-    """Collects documents, and passes each on to ``sink`` with its vectors."""
+    """Collects documents, and passes each on to ``sink`` with its vectors.
+
+    :param told: how many chunks, and tokens of these, special ones included, the model has
+        embedded by now.
+    """
 
     def __init__(
-        self, encoder: ChunkEncoder, parent: Parent | None, journal: Journal, sink: Sink
+        self,
+        encoder: ChunkEncoder,
+        parent: Parent | None,
+        journal: Journal,
+        sink: Sink,
+        told: Told,
     ) -> None:
         self._encoder, self._parent = encoder, parent
-        self._journal, self._sink = journal, sink
+        self._journal, self._sink, self._told = journal, sink, told
         self._waiting: list[Prepared] = []
         self._waiting_texts = 0
         self._begun: deque[_Batch] = deque()
@@ -168,6 +178,7 @@ class Vectoriser:
         self.embedded_chunks += len(made)
         self.embedded_tokens += sum(batch.missing.values())
         self.reused_chunks += sum(len(one.texts) for one in batch.documents) - len(made)
+        self._told(self.embedded_chunks, self.embedded_tokens)
         vectors = batch.known | made
         for one in batch.documents:
             self._sink(one.entry, [vectors[key] for key in one.entry.keys])

@@ -17,10 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from corpus.errors import JobRunning, UnknownJob
+from corpus.settings import Settings
+from rag.job_progress import JobProgress, parted
 from rag.tether import Tethered
 
 log = logging.getLogger(__name__)
@@ -57,6 +60,7 @@ class Job:
     exit_code: int | None = None
     result: dict[str, Any] | None = None  # what `rag refresh --json` printed
     error: str | None = None  # the end of what it said, where it did not succeed
+    progress: JobProgress | None = None  # while it runs, from its first update on
 
 
 HINT = "if memory ran out, raise schedule.memory_mb; the next run goes on where it was"
@@ -72,7 +76,7 @@ class Jobs:
     """Starts the command when asked, one at a time. Safe to use from many threads."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._command = list(command)
+        self.command = list(command)
         self._jobs: dict[str, Job] = {}
         self._process: Tethered | None = None
         self._lock = threading.Lock()
@@ -87,7 +91,7 @@ class Jobs:
                 if job.status is JobStatus.RUNNING:
                     raise JobRunning(job.id)
             job = Job(uuid.uuid4().hex[:12], JobStatus.RUNNING, _now())
-            self._process = Tethered(self._command)
+            self._process = Tethered(self.command, sift=partial(self._hear, job.id))
             self._jobs[job.id] = job
             while len(self._jobs) > KEPT:
                 del self._jobs[next(iter(self._jobs))]
@@ -114,6 +118,16 @@ class Jobs:
         if self._process is not None:
             self._process.close()
 
+    def _hear(self, job_id: str, line: str) -> str:
+        """Keep what a line says of progress. Returns what it says to people."""
+        said, progress = parted(line)
+        if progress is not None:
+            with self._lock:
+                job = self._jobs.get(job_id)
+                if job is not None and job.status is JobStatus.RUNNING:
+                    self._jobs[job_id] = replace(job, progress=progress)
+        return said
+
     def _watch(self, job: Job, process: Tethered) -> None:
         code, printed, said = process.wait()
         status = STATUS_OF_EXIT.get(code, JobStatus.FAILED)
@@ -133,6 +147,11 @@ class Jobs:
         )
         with self._lock:
             self._jobs[job.id] = ended
+
+
+def jobs_of(settings: Settings) -> Jobs:
+    """Refreshes of the store of these settings, that tell how far they are."""
+    return Jobs(refresh_command(settings.store, "--watched"))
 
 
 def _object(printed: str) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from corpus.store import Store
 from rag.answerer import Answerer
 from rag.api.app import create_app
 from rag.api.context import Context
-from rag.jobs import Jobs, refresh_command
+from rag.jobs import jobs_of
 from rag.live import LiveCorpus
 from rag.schedule import schedule_of
 from rag.server import Service
@@ -42,7 +42,7 @@ def start(
     Called in the serving process. Opens the current snapshot, if there is one, so that the
     first question does not wait for that.
     """
-    jobs, schedule = Jobs(refresh_command(settings.store)), schedule_of(settings)
+    jobs, schedule = jobs_of(settings), schedule_of(settings)
     state = generation.state if generation is not None else None
     context = Context(answerer, live, store, jobs, settings, schedule, state)
     if generation is not None:

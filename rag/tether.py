@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
@@ -42,16 +42,19 @@ class Tethered:
     :param heed_s: seconds that it is given to end in order.
     :param output: a file to which all that it says is appended; None: it is kept in memory,
         the last part of it, for :meth:`wait`.
+    :param sift: given each line of its standard error as it comes, in a thread; returns what
+        of it is kept. It must not raise.
     :param environment: its environment; None: that of this process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - how a process is started
         self,
         command: Sequence[str],
         *,
         nice: int = NICE,
         heed_s: int = HEED_S,
         output: Path | None = None,
+        sift: Callable[[str], str] = str,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         with ExitStack() as stack:
@@ -67,7 +70,8 @@ class Tethered:
                 env=environment,
                 start_new_session=True,  # Ctrl-C at the server's terminal is the server's alone
             )
-        self._printed, self._said = _Tail(self._process.stdout), _Tail(self._process.stderr)
+        self._printed = _Tail(self._process.stdout)
+        self._said = _Tail(self._process.stderr, sift)
 
     def poll(self) -> int | None:
         """Its exit code; None while it runs."""
@@ -98,7 +102,8 @@ class Tethered:
 class _Tail:
     """Reads a pipe to its end, so that its writer never waits, and keeps the last part."""
 
-    def __init__(self, pipe: IO[str] | None) -> None:
+    def __init__(self, pipe: IO[str] | None, sift: Callable[[str], str] = str) -> None:
+        self._sift = sift
         self._lines = deque[str]()
         self._thread = threading.Thread(target=self._read, args=(pipe,), daemon=True)
         self._thread.start()
@@ -113,7 +118,7 @@ class _Tail:
             return
         kept = 0
         with pipe:
-            for line in pipe:
+            for line in filter(None, map(self._sift, pipe)):
                 self._lines.append(line)
                 kept += len(line)
                 while kept > KEPT_CHARS and len(self._lines) > 1:

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from rag.api import security
 from rag.api.app import create_app
 from rag.api.context import Context
 from rag.api.openapi import OPERATIONS, document
+from rag.job_progress import JobProgress, line_of
 from rag.jobs import Jobs
 from rag.live import LiveCorpus
 from rag.requests import AskRequest
@@ -767,14 +769,43 @@ def test_a_refresh_is_started_once_and_can_be_watched(busy: Service) -> None:
         "exit_code",
         "result",
         "error",
+        "progress",
     ]
     assert body["job"]["status"] == "running"
+    assert body["job"]["progress"] is None
 
     error = error_of(busy.post("/v1/refresh", {}), 409)
 
     assert error["type"] == "refresh_running"
     assert body["job"]["id"] in error["message"]
     assert error["hint"] == f"GET {body['href']}"
+
+
+def test_how_far_a_refresh_is_stands_in_its_job(bench: Workbench) -> None:
+    update = line_of(JobProgress("taking in", 12, 468, 80, 10_400, 80.1, 10_400.0, 37.5))
+    code = f"import sys, time; print({update!r}, file=sys.stderr); time.sleep(30)"
+    jobs = Jobs([sys.executable, "-c", code])
+    service = service_over(bench, jobs)
+    href = service.client.post("/v1/refresh").get_json()["href"]
+    try:
+        until = time.monotonic() + 10
+        while (body := service.get(href))["progress"] is None:
+            assert time.monotonic() < until, "nothing was told"
+            time.sleep(0.02)
+    finally:
+        jobs.close()
+
+    assert body["status"] == "running"
+    assert body["progress"] == {
+        "stage": "taking in",
+        "done": 12,
+        "total": 468,
+        "chunks": 80,
+        "tokens": 10_400,
+        "chunks_per_s": 80.1,
+        "tokens_per_s": 10_400.0,
+        "left_s": 37.5,
+    }
 
 
 def test_a_refresh_takes_no_fields(shared: Service) -> None:

@@ -47,7 +47,12 @@ HOMES = {
     "werkzeug": ("rag.api",),
     "gunicorn": ("rag.server",),
     "ir_measures": ("rag.evaluation.retrieval",),
-    "msgspec": ("corpus.ledger", "corpus.settings", "corpus.encoders.record"),
+    "msgspec": (
+        "corpus.ledger",
+        "corpus.settings",
+        "corpus.encoders.record",
+        "rag.job_progress",
+    ),
     "vllm": (),
 }
 HEAVY = {*HOMES, "numpy", "pydantic", "sqlite3", "rich", "croniter"}

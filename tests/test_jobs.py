@@ -19,7 +19,8 @@ from corpus.errors import JobRunning, OutOfMemory, UnknownJob
 from corpus.runs import Outcome, RunLog
 from corpus.settings import ServeSettings, Settings
 from rag.commands.keeping import is_between
-from rag.jobs import Job, Jobs, JobStatus, refresh_command
+from rag.job_progress import JobProgress, line_of
+from rag.jobs import Job, Jobs, JobStatus, jobs_of, refresh_command
 from rag.schedule import Schedule, schedule_of
 from tests.conftest import Workbench
 
@@ -253,6 +254,136 @@ def test_the_exit_codes_here_are_those_of_the_command_line() -> None:
     assert STATUS_OF_EXIT[EXIT_CODES[StoreBusy]] is JobStatus.REFUSED
 
 
+UPDATE = line_of(JobProgress("taking in", 12, 468, 80, 10_400, 80.1, 10_400.0, 37.5))
+
+SLOW = """
+import time
+from ingest import vectorising
+from rag.commands import running
+from tests.conftest import WordHashEncoder
+
+class Slow(WordHashEncoder):
+    def encode_chunks(self, texts):
+        time.sleep(0.15)
+        return super().encode_chunks(texts)
+
+vectorising._BATCH = 4
+running.DocumentEncoder = lambda _: Slow()
+from rag.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def slow(bench: Workbench) -> list[str]:
+    """A refresh, as the server starts it when asked, that takes two seconds for 60 files."""
+    bench.write("a.txt", "What was there before.")
+    bench.ingest()
+    for number in range(60):
+        bench.write(f"{number:02}.txt", f"What part {number} says.")
+    command = jobs_of(bench.settings).command
+    assert command[1:3] == ["-m", "rag"]
+    return [command[0], "-c", SLOW, *command[3:]]
+
+
+def test_whoever_watches_a_refresh_sees_how_far_it_is(bench: Workbench, slow: list[str]) -> None:
+    jobs = Jobs(slow)
+    job = jobs.start()
+    seen: list[JobProgress | None] = [jobs.get(job.id).progress]
+    while (now := jobs.get(job.id)).status is JobStatus.RUNNING:
+        seen += [now.progress] if now.progress != seen[-1] else []
+        time.sleep(0.01)
+
+    assert (now.status, now.progress, now.error) == (JobStatus.DONE, None, None)
+    assert now.result is not None
+    assert now.result["added"] == 60
+    told = [one for one in seen if one is not None]
+    assert seen == [None, *told], "none before the first update only"
+    taking = [one for one in told if one.stage == "taking in"]
+    done = [one.done for one in taking]
+    assert done == sorted(done)
+    assert len({0 < number < 60 for number in done}) == 2
+    assert len({*done} - {0, 60}) >= 3, "it rises while the refresh goes on"
+    assert {one.total for one in taking} == {60}
+    embedded = {one.chunks for one in taking if one.done == 60}
+    assert len(embedded) > 1, "the model is heard of when all files are read"
+
+
+def test_a_refresh_that_nobody_hears_any_more_goes_on(bench: Workbench, slow: list[str]) -> None:
+    """A server that ends lets a refresh end in order: that is the tether's to say."""
+    with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as refresh:
+        assert refresh.stdout is not None
+        assert refresh.stderr is not None
+        refresh.stderr.close()
+        printed = refresh.stdout.read()
+
+    assert refresh.returncode == 0
+    assert b'"added": 60' in printed
+    assert RunLog(bench.store.path).runs(being_written=False)[0].outcome is Outcome.DONE
+
+
+def test_what_a_failed_job_said_is_told_without_its_progress(start: Start) -> None:
+    lines = [UPDATE, "the disk", UPDATE, f"is{UPDATE}", " full", UPDATE[:40]]
+    jobs = start(f"import sys; sys.stderr.write({chr(10).join(lines)!r}); sys.exit(1)")
+
+    job = ended(jobs, jobs.start())
+
+    assert (job.status, job.progress) == (JobStatus.FAILED, None)
+    assert job.error == f"the disk\nis full\n{UPDATE[:40]}"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        r"b'\x1e{'",
+        r"b'\x1e' + b'[' * 5_000_000",
+        r"b'\x1e{\"stage\":\"a\",\"done\":-1}'",
+        r"b'\x1e\xed\xb2\x80\x1e\x1e'",
+        r"b'\x00\xff\r\x1e'",
+    ],
+)
+def test_a_broken_line_does_no_harm(start: Start, broken: str) -> None:
+    jobs = start(
+        "import sys, time\n"
+        f"sys.stderr.buffer.write({broken} + {f'{chr(10)}{UPDATE}{chr(10)}'.encode()!r})\n"
+        "sys.stderr.flush(); time.sleep(1); print('{}')"
+    )
+
+    job = jobs.start()
+
+    until(lambda: jobs.get(job.id).progress is not None)
+    assert ended(jobs, job).result == {}
+
+
+def test_what_a_job_left_behind_says_nothing_of_its_progress_when_it_has_ended(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.tether.CLOSE_S", 0.1)
+    said = tmp_path / "said"
+    left = (
+        f"import sys, time; time.sleep(1); print({UPDATE!r}, file=sys.stderr); "
+        f"open({str(said)!r}, 'w').close(); time.sleep(0.5)"
+    )
+    jobs = start(
+        "import subprocess, sys\n"
+        f"subprocess.Popen([sys.executable, '-c', {left!r}], start_new_session=True)"
+    )
+
+    job = ended(jobs, jobs.start())
+    until(said.exists)
+    time.sleep(0.2)
+
+    assert jobs.get(job.id) == job
+
+
+def test_a_flood_of_progress_is_read_and_none_of_it_is_an_error(start: Start) -> None:
+    jobs = start(
+        f"import sys; [print({UPDATE!r}, file=sys.stderr) for _ in range(50_000)]; sys.exit(1)"
+    )
+
+    assert ended(jobs, jobs.start()).error == "it ended with exit code 1"
+
+
 HUNGRY = """
 import sys
 from rag.commands import running
@@ -276,7 +407,7 @@ def hungry(bench: Workbench) -> list[str]:
     bench.write("a.txt", "A bite.")
     bench.ingest()
     bench.write("b.txt", "A feast.")
-    command = refresh_command(bench.store.path)
+    command = jobs_of(bench.settings).command
     assert command[1:3] == ["-m", "rag"]
     return [command[0], "-c", HUNGRY, *command[3:]]
 
@@ -295,6 +426,7 @@ def test_a_refresh_that_needs_more_memory_than_it_may_have_fails_and_says_so(
     assert "more than the 800 MB" in job.error
     assert "schedule.memory_mb" in job.error
     assert "Traceback" not in job.error
+    assert "taking in" not in job.error, "of its progress there is nothing left to read"
     assert bench.store.current_id() == before
     run = RunLog(bench.store.path).runs(being_written=False)[0]
     assert run.outcome is Outcome.FAILED

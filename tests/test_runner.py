@@ -197,7 +197,7 @@ def test_a_run_leaves_the_pace_of_the_garbage_collector_as_it_was(bench: Workben
     paces = []
 
     class Watching(Silent):
-        def stage(self, name: str, total: int | None) -> None:
+        def stage(self, name: str, total: int | None, detail: str = "") -> None:
             paces.append(gc.get_threshold())
 
     bench.write("a.md", "# A\n\nText.")

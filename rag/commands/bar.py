@@ -27,16 +27,14 @@ class Bar:
         self._task = self._progress.add_task("", total=None, pace="", detail="")
         self._pace = Pace()
 
-    def stage(self, name: str, total: int | None) -> None:
+    def stage(self, name: str, total: int | None, detail: str = "") -> None:
         """A new stage begins."""
-        self._pace = Pace()
-        shown = escape(name)
-        self._progress.reset(self._task, total=total, description=shown, pace="", detail="")
+        self._pace, shown = Pace(), _shown(detail)
+        self._progress.reset(self._task, total=total, description=name, pace="", detail=shown)
 
     def step(self, detail: str, amount: int = 1) -> None:
         """So many more steps are done."""
-        shown = escape(printable(detail))[-50:]
-        self._progress.update(self._task, advance=amount, detail=shown)
+        self._progress.update(self._task, advance=amount, detail=_shown(detail))
 
     def embedded(self, chunks: int, tokens: int) -> None:
         """So many chunks are embedded by now, and so many tokens."""
@@ -49,3 +47,7 @@ class Bar:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+
+def _shown(detail: str) -> str:
+    return escape(printable(detail))[-50:]

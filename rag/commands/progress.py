@@ -1,4 +1,7 @@
-"""How a run shows its progress: a bar on a terminal, a line now and then elsewhere."""
+"""How a run shows its progress: a bar on a terminal, a line now and then elsewhere.
+
+A service that started it is told in its own way: :mod:`rag.commands.updates`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,15 @@ from rag.console import Console
 _LINE_EVERY_S = 10.0
 
 
-def progress_for(console: Console) -> AbstractContextManager[Progress]:
-    """Whatever fits where standard error goes."""
+def progress_for(console: Console, *, watched: bool = False) -> AbstractContextManager[Progress]:
+    """Whatever fits where standard error goes.
+
+    :param watched: it goes to a service.
+    """
+    if watched:
+        from rag.commands.updates import Updates
+
+        return nullcontext(Updates())
     if console.quiet:
         return nullcontext(Silent())
     if not sys.stderr.isatty():
@@ -32,7 +42,7 @@ class Lines:
         self._name, self._pace = "", Pace()
         self._last = time.monotonic()
 
-    def stage(self, name: str, total: int | None) -> None:
+    def stage(self, name: str, total: int | None, detail: str = "") -> None:
         """A new stage begins."""
         self._name, self._pace = name, Pace(total)
 

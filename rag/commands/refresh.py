@@ -14,6 +14,7 @@ from rag.commands.common import Session, with_session
 @click.option("--timezone", metavar="NAME", help="Time zone of --cron; default: the machine's.")
 @click.option("--max-delete", metavar="PERCENT", help="Allow this share to be removed, e.g. 50%.")
 @click.option("--bounded", is_flag=True, hidden=True, help="Keep to schedule.memory_mb.")
+@click.option("--watched", is_flag=True, hidden=True, help="Tell a service how far it is.")
 @with_session
 def command(
     session: Session,
@@ -23,6 +24,7 @@ def command(
     timezone: str | None,
     max_delete: str | None,
     bounded: bool,
+    watched: bool,
 ) -> None:
     """Bring the corpus in step with its roots, once or on a schedule.
 
@@ -49,4 +51,12 @@ def command(
     else:
         if bounded:
             memory.bound(settings.schedule.memory_mb)
-        running.run(session, settings, options, paths=None, dry_run=dry_run, report_to=None)
+        running.run(
+            session,
+            settings,
+            options,
+            paths=None,
+            dry_run=dry_run,
+            report_to=None,
+            watched=watched,
+        )

@@ -49,11 +49,15 @@ def run(
     paths: Sequence[Path] | None,
     dry_run: bool,
     report_to: Path | None,
+    watched: bool = False,
 ) -> None:
-    """Carry out a run over these paths, or over all roots, and end with its exit code."""
+    """Carry out a run over these paths, or over all roots, and end with its exit code.
+
+    :param watched: a service wants to know how far it is.
+    """
     if report_to is not None:
         _check_writable(report_to)
-    with memory.errors(), progress_for(session.console) as progress:
+    with memory.errors(), progress_for(session.console, watched=watched) as progress:
         runner = _runner(settings, progress)
         if dry_run:
             report = runner.preview(paths, chosen)
