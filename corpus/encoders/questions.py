@@ -54,17 +54,11 @@ class CompiledEncoder:
 
         :raises ValueError: when a text is longer than the model takes.
         """
-        longest = max(self.tokens.count(texts), default=0)
-        if longest > self.tokens.limit:
-            raise ValueError(f"a text has {longest} tokens, the model takes {self.tokens.limit}")
         vectors = np.empty((len(texts), self.fingerprint.dim), np.float32)
-        for row, text in zip(vectors, texts, strict=True):
-            row[:] = self._embedded(self._settings.document_prefix + text)
+        for row, ids in zip(vectors, self.tokens.ids_of_each(texts), strict=True):
+            row[:] = self._graph.embed(ids)
         return vectors
 
     def encode_query(self, text: str) -> Vectors:
         """Embed a question. float32 (dim,), unit; cut at the model's limit."""
-        return self._embedded(self._settings.query_prefix + text)
-
-    def _embedded(self, text: str) -> Vectors:
-        return self._graph.embed(self.tokens.ids(text))
+        return self._graph.embed(self.tokens.ids(self._settings.query_prefix + text))

@@ -53,9 +53,7 @@ class SentenceTransformerEncoder:
 
     def _fitting(self, texts: list[str]) -> tuple[list[str], int]:
         """Texts as the model gets them, and how many of them at once."""
-        longest = max(self.tokens.count(texts), default=1)
-        if longest > self.tokens.limit:
-            raise ValueError(f"a text has {longest} tokens, the model takes {self.tokens.limit}")
+        longest = max(map(len, self.tokens.ids_of_each(texts)), default=1)
         prefixed = [self._settings.document_prefix + text for text in texts]
         return prefixed, max(1, self._settings.batch_tokens // longest)
 
