@@ -274,6 +274,13 @@ main()
 """
 
 
+def refreshing(bench: Workbench, program: str) -> list[str]:
+    """The command of a server that is asked to refresh, carried out by a program of the test."""
+    command = jobs_of(bench.settings).command
+    assert command[1:3] == ["-m", "rag"]
+    return [command[0], "-c", program, *command[3:]]
+
+
 @pytest.fixture
 def slow(bench: Workbench) -> list[str]:
     """A refresh, as the server starts it when asked, that takes two seconds for 60 files."""
@@ -281,9 +288,7 @@ def slow(bench: Workbench) -> list[str]:
     bench.ingest()
     for number in range(60):
         bench.write(f"{number:02}.txt", f"What part {number} says.")
-    command = jobs_of(bench.settings).command
-    assert command[1:3] == ["-m", "rag"]
-    return [command[0], "-c", SLOW, *command[3:]]
+    return refreshing(bench, SLOW)
 
 
 def test_whoever_watches_a_refresh_sees_how_far_it_is(bench: Workbench, slow: list[str]) -> None:
@@ -407,9 +412,7 @@ def hungry(bench: Workbench) -> list[str]:
     bench.write("a.txt", "A bite.")
     bench.ingest()
     bench.write("b.txt", "A feast.")
-    command = jobs_of(bench.settings).command
-    assert command[1:3] == ["-m", "rag"]
-    return [command[0], "-c", HUNGRY, *command[3:]]
+    return refreshing(bench, HUNGRY)
 
 
 def test_a_refresh_that_needs_more_memory_than_it_may_have_fails_and_says_so(
