@@ -1,18 +1,20 @@
 """An embedding model as a graph that OpenVINO computes, for many texts at once. Its home.
 
 Each core computes a batch of its own: two cores on one batch are a fifth slower. It has a compiled
-graph of its own as well, made when there is a batch for it, so that a few texts cost one. The graph
-is kept as OpenVINO transforms it for the processor (:func:`pack`), which loads in a tenth of a
-second and without torch. Calls from several threads share the cores.
+graph of its own as well, made when there is a batch for it, so that a few texts cost one. A graph
+needs time and memory for each shape of batch that it has not seen, so cores begin with the longest
+texts or with the shortest, by turns, and see half of the shapes. The graph is kept as OpenVINO
+transforms it for the processor (:func:`pack`), which loads in a tenth of a second and without
+torch. Calls from several threads take turns at each core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from mmap import mmap
-from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
 
@@ -34,6 +36,9 @@ _MOST_CORES = 8
 Texts = Sequence[Sequence[int]]
 """Token ids of each text, special tokens included."""
 
+Inputs = dict[str, npt.NDArray[Any]]
+"""What a graph is given, by name."""
+
 
 class BulkGraph:
     """Token ids to vectors of texts, and of their windows where the graph has an input for them.
@@ -45,18 +50,16 @@ class BulkGraph:
 
     def __init__(self, packed: bytes | mmap, form: str) -> None:
         self._openvino, self._form = _openvino(), form
-        self._core = self._openvino.Core()
+        self._loader = self._openvino.Core()
         self._packed = np.frombuffer(packed, np.uint8)  # weights stay there
-        self._cores, self._used = _most_cores(), 1
-        self._turn = Lock()
         compiled = self._compiled()
         self.makes_windows = len(compiled.inputs) == 3
-        self._free: SimpleQueue[Any] = SimpleQueue()  # a request serves one thread at a time
-        self._free.put(compiled.create_infer_request())
+        self._cores = [_Core(self._compiled) for _ in range(_most_cores())]
+        self._cores[0].request = compiled.create_infer_request()
         # OpenVINO's binding sets itself up when it is first used, and two threads that both do it
         # then wait for each other for ever: one holds the interpreter's lock, one the binding's.
         # After a batch of length 1 OpenVINO would compute those of every other length wrongly.
-        self._computed(Batch((0,), 16), [[0]])
+        self._computed(Batch((0,), 16), [[0]], self._cores[0])
 
     def embed(self, texts: Texts, limit: int) -> list[ChunkVectors]:
         """Embed texts. What comes out of each hangs on no other.
@@ -64,43 +67,58 @@ class BulkGraph:
         :param limit: the most tokens that the model takes; no text has more.
         """
         found: list[ChunkVectors] = [np.empty((0, 0), np.float32)] * len(texts)
-        planned = list(batches([len(text) for text in texts], limit))
-        with ThreadPoolExecutor(self._cores) as pool:
-            for batch, vectors in zip(
-                planned, pool.map(lambda one: self._computed(one, texts), planned), strict=True
-            ):
+        left = deque(batches([len(text) for text in texts], limit))
+
+        def take_part(number: int) -> None:
+            for batch in _taken(left, from_end=bool(number % 2)):
+                vectors = self._computed(batch, texts, self._cores[number])
                 for place, its in zip(batch.places, vectors, strict=True):
                     found[place] = its
+
+        parts = range(min(len(self._cores), len(left)))
+        with ThreadPoolExecutor(len(self._cores)) as pool:
+            deque(pool.map(take_part, parts), maxlen=0)
         return found
 
-    def _computed(self, batch: Batch, texts: Texts) -> list[ChunkVectors]:
+    def _computed(self, batch: Batch, texts: Texts, core: _Core) -> list[ChunkVectors]:
         chosen = [texts[place] for place in batch.places]
-        request = self._taken()
-        try:
-            request.infer(inputs(chosen, batch.tokens, self.makes_windows), share_inputs=True)
-            sums = request.get_output_tensor(0).data.copy()
-        finally:
-            self._free.put(request)
+        sums = core.computed(inputs(chosen, batch.tokens, self.makes_windows))
         if not self.makes_windows:
             return [_unit(one[None]) for one in sums]
         return [
             _unit(one[: 1 + len(_windows(text))]) for one, text in zip(sums, chosen, strict=True)
         ]
 
-    def _taken(self) -> Any:
-        """A request that is free, or one on a core that none was on, or the first to be free."""
-        with suppress(Empty):
-            return self._free.get_nowait()
-        with self._turn:
-            is_left = self._used < self._cores
-            self._used += is_left
-        return self._compiled().create_infer_request() if is_left else self._free.get()
-
     def _compiled(self) -> Any:
         """The graph, for one core."""
         shape = self._openvino.Shape(self._packed.shape)
         view = self._openvino.Tensor(self._packed, shape, self._openvino.Type.u8)
-        return self._core.import_model(view, "CPU", _properties(self._form))
+        return self._loader.import_model(view, "CPU", _properties(self._form))
+
+
+class _Core:
+    """A graph of one core's own, which computes one batch at a time."""
+
+    def __init__(self, compiled: Callable[[], Any]) -> None:
+        self._compiled, self._turn = compiled, Lock()
+        self.request: Any = None  # made with the first batch
+
+    def computed(self, given: Inputs) -> Vectors:
+        """What comes out. float32, the graph's own shape."""
+        with self._turn:
+            if self.request is None:
+                self.request = self._compiled().create_infer_request()
+            self.request.infer(given, share_inputs=True)
+            vectors: Vectors = self.request.get_output_tensor(0).data.copy()
+        return vectors
+
+
+def _taken(left: deque[Batch], from_end: bool) -> Iterator[Batch]:
+    """Batches of those that are left, until none is."""
+    take = left.pop if from_end else left.popleft
+    with suppress(IndexError):
+        while True:
+            yield take()
 
 
 def version() -> str:
@@ -151,7 +169,7 @@ def _openvino() -> Any:
     return openvino
 
 
-def inputs(texts: Texts, tokens: int, has_parts: bool) -> dict[str, npt.NDArray[Any]]:
+def inputs(texts: Texts, tokens: int, has_parts: bool) -> Inputs:
     """What a graph is given: ids and mask, and which tokens each vector is the sum of.
 
     :param tokens: what each text is padded to.
