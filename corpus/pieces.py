@@ -9,7 +9,7 @@ embedding these take half of the time that they do with every text by itself (do
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _PIECE = re.compile(r"[^ \t\n\r]+")
 """Other white space does not split for every tokenizer: BERT's drops a form feed, and reads the
 words around it as one."""
+
+_PARTS = re.compile("[A-Za-z0-9]+|[!-~]")
+"""Of a plain piece: its words, and its signs one by one."""
+
+_PLAIN = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 
 _MOST = 1 << 19
 """Characters of the pieces that are remembered, each counted as :data:`_EACH` more; some 10 MB."""
@@ -30,36 +35,48 @@ class Pieces:
     """A tokenizer that splits at spaces. May be shared between threads."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._known, self._size = dict[str, list[int]](), 0
+        self._tokenizer, self._model = tokenizer, tokenizer.model
+        self._is_plain = _plain(tokenizer).fullmatch
+        self._is_lowered = tokenizer.normalizer is not None and tokenizer.normalizer.lowercase
+        self._known = _Known(self._made)
         self._opening, self._closing = _around(tokenizer.encode("a"))
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """What the model reads of each text, special tokens included; none is cut."""
-        divided = [_PIECE.findall(text) for text in texts]
-        known = self._knowing(set(chain.from_iterable(divided)))
-        return [
-            [*self._opening, *chain.from_iterable(map(known.__getitem__, pieces)), *self._closing]
-            for pieces in divided
-        ]
-
-    def _knowing(self, pieces: Collection[str]) -> dict[str, list[int]]:
-        """The ids of these pieces, and of others."""
         known = self._known
-        new = [piece for piece in pieces if piece not in known]
-        if not new:
-            return known
-        if self._size + _size(new) > _MOST:
-            known, new, self._size = {}, list(pieces), 0
-        self._size += _size(new)
-        encodings = self._tokenizer.encode_batch_fast(new, add_special_tokens=False)
-        known.update((piece, one.ids) for piece, one in zip(new, encodings, strict=True))
-        self._known = known
-        return known
+        found = [
+            [
+                *self._opening,
+                *chain.from_iterable(map(known.__getitem__, _PIECE.findall(text))),
+                *self._closing,
+            ]
+            for text in texts
+        ]
+        if known.size > _MOST:
+            self._known = _Known(self._made)
+        return found
+
+    def _made(self, piece: str) -> list[int]:
+        """The ids of a piece."""
+        if not self._is_plain(piece):
+            ids: list[int] = self._tokenizer.encode(piece, add_special_tokens=False).ids
+            return ids
+        parts = _PARTS.findall(piece.lower() if self._is_lowered else piece)
+        return [token.id for part in parts for token in self._model.tokenize(part)]
 
 
-def _size(pieces: Collection[str]) -> int:
-    return sum(map(len, pieces)) + _EACH * len(pieces)
+class _Known(dict[str, list[int]]):
+    """The ids of pieces, made when one is first looked for."""
+
+    def __init__(self, made: Callable[[str], list[int]]) -> None:
+        super().__init__()
+        self._made = made
+        self.size = 0  # see _MOST
+
+    def __missing__(self, piece: str) -> list[int]:
+        ids = self[piece] = self._made(piece)
+        self.size += len(piece) + _EACH
+        return ids
 
 
 def splits_at_spaces(tokenizer: Tokenizer) -> bool:
@@ -77,6 +94,15 @@ def splits_at_spaces(tokenizer: Tokenizer) -> bool:
         and all(one.content.split() == [one.content] for one in _added(tokenizer))
         and _is_between_specials(tokenizer)
     )
+
+
+def _plain(tokenizer: Tokenizer) -> re.Pattern[str]:
+    """What is plain ASCII, and in which no added token can begin."""
+    added = list(_added(tokenizer))
+    if any(one.normalized for one in added):  # these are looked for in what became of a text
+        return re.compile("(?!)")
+    begins = {one.content[0] for one in added}
+    return re.compile(f"[{re.escape(''.join(c for c in _PLAIN if c not in begins))}]+")
 
 
 def _added(tokenizer: Tokenizer) -> Iterable[AddedToken]:

@@ -47,6 +47,21 @@ def test_they_are_those_of_the_whole_text(
     assert shared.ids(texts) == whole, "once they are known"
 
 
+def test_letters_stay_large_where_the_tokenizer_keeps_them(tokenizer: Tokenizer) -> None:
+    for normalizer in (None, normalizers.BertNormalizer(lowercase=False)):
+        other = _changed(tokenizer, normalizer=normalizer)
+        texts = ["Leave 27 DAYS, leave 27 days!", "MiXed-Case", "x\x00y", "Sésame"]
+        assert Pieces(other).ids(texts) == [other.encode(text).ids for text in texts]
+
+
+def test_an_added_token_is_found_within_a_piece(tokenizer: Tokenizer) -> None:
+    texts = ["sick-leave.", "Sick-LEAVE", "[leave]", "annual", "eave", "[SEP]leave", "days-eave"]
+    for added in (AddedToken("leave", normalized=False), AddedToken("LEAVE"), AddedToken("éave")):
+        other = _changed(tokenizer)
+        other.add_tokens([added])
+        assert Pieces(other).ids(texts) == [other.encode(text).ids for text in texts]
+
+
 def test_what_is_remembered_has_an_end(
     tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
