@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import time
@@ -257,6 +258,17 @@ def test_no_text_is_lost_however_deep_it_stands() -> None:
 def test_more_tags_than_memory_allows_are_refused() -> None:
     with pytest.raises(UnreadableSource, match=r"holds 250,001 tags"):
         read("<p>" * 250_001)
+
+
+def test_a_tree_is_gone_once_it_is_read() -> None:
+    read("<p>warm")
+    gc.collect()
+    gc.disable()  # a run has the collector look seldom
+    try:
+        read("<ul>" + "<li>one <b>two</b>" * 1000)
+        assert gc.collect() < 100
+    finally:
+        gc.enable()
 
 
 def test_the_visible_text_of_the_standards_own_cases(data: Path) -> None:

@@ -72,6 +72,7 @@ def read(data: bytes) -> Reading:
     page, remarks = _content(soup, survey)
     title, said_by = _title(soup, page, trusted=bool(survey.mains))
     document = Parsed(page.text, sectioned(page.pieces, said_by), title, _metadata(soup))
+    soup.clear(decompose=True)  # a tree is full of circles, which only the collector would free
     return Reading((document,), encoding, (*decoding.remarks(encoding), *remarks))
 
 
