@@ -77,8 +77,7 @@ class SegmentWriter:
         ids = np.array([chunk.id for chunk in entry.chunks], np.int64)
         if len(ids):
             self._vectors.add(ids, np.stack([one[0] for one in vectors]))
-        for one in vectors:
-            self._windows.add(one[1:])
+        self._windows.add([one[1:] for one in vectors])
         self.documents += 1
 
     def finish(self) -> dict[str, FileRecord]:
