@@ -18,6 +18,7 @@ from corpus import files
 from ingest.leftovers import remove
 
 _CHECKSUM_BYTES = 8
+_PAGE_BYTES = 1 << 16  # as large as SQLite has them: the vectors of a chunk take two of 4 KB
 
 
 class Scratch:
@@ -76,6 +77,8 @@ class Scratch:
         connection = sqlite3.connect(self._path, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             version = hashlib.sha256(f"{self._schema}\n{self._made_with}".encode()).hexdigest()
             connection.execute("CREATE TABLE IF NOT EXISTS made_with (version TEXT)")
             found = [row[0] for row in connection.execute("SELECT version FROM made_with")]

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 KILLS = int(os.environ.get("RESUME_KILLS", "4"))
 FILES, SECTIONS = 60, 12
 BATCH = 64  # texts that are embedded together
-IN_FLIGHT_TEXTS = 2 * BATCH + SECTIONS  # with the encoder or through it, and what came last
+IN_FLIGHT_TEXTS = 2 * (BATCH + SECTIONS)  # two batches, each with what its last document brings
 IN_FLIGHT_FILES = 128 // SECTIONS + 2  # that are not on the shelf yet
 
 CHILD = """
