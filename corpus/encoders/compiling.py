@@ -30,6 +30,7 @@ from corpus.encoders.calibration import calibration_texts
 from corpus.encoders.exporting import export_sums, export_vectors
 from corpus.encoders.graph import Graph
 from corpus.encoders.masking import mask_within
+from corpus.encoders.normalising import gains_to_readers
 from corpus.encoders.processor import has_int8_products
 from corpus.encoders.products import DescribedProducts, IntegerProducts
 from corpus.encoders.quantising import Feed, quantise
@@ -219,7 +220,7 @@ def _bulk(model: _Model) -> Path:
 def _static(model: _Model) -> Path:
     """Weights and what comes in as int8, with ranges from :func:`_calibration`."""
     feeds, path = _calibration(model, model.has_windows), model.work / "static.onnx"
-    return halve(quantise(_bulk(model), feeds, path, DescribedProducts))
+    return halve(gains_to_readers(quantise(_bulk(model), feeds, path, DescribedProducts)))
 
 
 def _calibration(model: _Model, has_parts: bool) -> Iterator[Feed]:

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 _MASK = "attention_mask"
 
-_PADDING = -30_000.0
-"""The channel of a key of padding. The scale of attention, 1/11 for heads of 128 channels, leaves
-enough of it for the softmax to come to 0."""
+_LOW = 30_000
+"""How low the channel of a key of padding is. The scale of attention, 1/11 for heads of 128
+channels, leaves enough of it for the softmax to come to 0. Each attention has another one: what
+several would read OpenVINO computes in a pass of its own, not with what it is added to."""
+
+_PADDED = "padded"
+"""float32 (texts, tokens, 1): -1 for padding, else 0."""
 
 _HEADS_FIRST = [0, 2, 1, 3]  # from (texts, tokens, heads, channels)
 _TURNED = [0, 2, 3, 1]  # heads first, and channels before tokens
@@ -80,7 +84,7 @@ class _Masking:
         self._model, self._known = model, constants(model)
         self._made = {name: node for node in nodes for name in node.output}
         self._readers = Counter(name for node in nodes for name in node.input)
-        self._masks: set[str] = set()
+        self._rewritten = 0
         self.before: dict[str, list[NodeProto]] = {}
 
     def attention(self, softmax: NodeProto) -> _Attention | None:
@@ -104,13 +108,13 @@ class _Masking:
         self._widen(one.queries, channel=1.0)
         self._widen(one.keys, channel=0.0)
         keys = one.keys
-        channel = f"{_MASK}/{keys.count}x{keys.channels}"
-        made = [] if channel in self._masks else [self._looked_up(channel, keys)]
-        self._masks.add(channel)
         masked, first = f"{keys.biased.name}/masked", f"{keys.turned.name}/first"
-        add = helper.make_node("Add", [keys.biased.output[0], channel], [masked])
+        lower = helper.make_node("Mul", [_PADDED, self._lowness(keys)], [f"{masked}/lower"])
+        add = helper.make_node("Add", [*lower.output, keys.biased.output[0]], [masked])
         turn = helper.make_node("Transpose", [keys.divided.output[0]], [first], perm=_HEADS_FIRST)
-        self.before |= {keys.divided.name: [*made, add], keys.turned.name: [turn]}
+        padded = [] if self._rewritten else self._padded()
+        self._rewritten += 1
+        self.before |= {keys.divided.name: [*padded, lower, add], keys.turned.name: [turn]}
         keys.divided.input[0] = masked
         keys.turned.input[0] = first
         keys.turned.attribute[0].ints[:] = [0, 1, 3, 2]  # OpenVINO takes it into the product
@@ -161,11 +165,21 @@ class _Masking:
         shape = np.array([0, 0, -1, heads.channels + 1])
         heads.divided.input[1] = add_constant(self._model, f"{heads.divided.name}/wide", shape)
 
-    def _looked_up(self, name: str, keys: _Heads) -> NodeProto:
-        """What keys get, by the mask: :data:`_PADDING` in the channel of each head, or nothing."""
-        from onnx import helper
+    def _lowness(self, keys: _Heads) -> str:
+        """What keys of padding are lower by: :data:`_LOW` in the channel of each head, else 0."""
+        row = np.zeros((keys.count, keys.channels + 1), np.float32)
+        row[:, -1] = _LOW + self._rewritten
+        return add_constant(self._model, f"{keys.biased.name}/low", row.reshape(-1))
 
-        rows = np.zeros((2, keys.count, keys.channels + 1), np.float32)
-        rows[0, :, -1] = _PADDING
-        table = add_constant(self._model, f"{name}/table", rows.reshape(2, -1))
-        return helper.make_node("Gather", [table, _MASK], [name], name=name)
+    def _padded(self) -> list[NodeProto]:
+        """The nodes that tell padding from text."""
+        from onnx import TensorProto, helper
+
+        one = add_constant(self._model, f"{_PADDED}/one", np.float32(1))
+        axis = add_constant(self._model, f"{_PADDED}/axis", np.array([2]))
+        floats, less = f"{_PADDED}/floats", f"{_PADDED}/less"
+        return [
+            helper.make_node("Cast", [_MASK], [floats], to=TensorProto.FLOAT),
+            helper.make_node("Sub", [floats, one], [less]),
+            helper.make_node("Unsqueeze", [less, axis], [_PADDED]),
+        ]

@@ -70,7 +70,7 @@ class Products(ABC):
         add_constant(self._model, f"{source}/zero", np.uint8(steps.zero))
         smooth = f"{source}/smooth"
         return [
-            helper.make_node("Mul", [source, by], [smooth]),
+            helper.make_node("Mul", [source, by], [smooth], name=smooth),
             helper.make_node("QuantizeLinear", [smooth, *_steps(source)], [f"{source}/codes"]),
             *self._read_back(source),
         ]

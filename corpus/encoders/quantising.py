@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Feed = Mapping[str, npt.NDArray[Any]]
 """A batch: the inputs of a graph by name."""
 
-_SPARE = 1 / 24
+_SPARE = 1 / 48
 """How many copies the channels of a tensor may have, as a share of them. In MiniLM they let the
 second products of the feed-forward networks be int8, where a few tokens reach so far that little
 was left for all others (docs/log.md)."""
