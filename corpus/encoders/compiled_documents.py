@@ -28,7 +28,7 @@ def _version() -> str:
     return bulk.version()
 
 
-DOCUMENTS = Kind("documents", recipe=8, version=_version, load=_graph)
+DOCUMENTS = Kind("documents", recipe=9, version=_version, load=_graph)
 """How documents are compiled for; the recipe goes up when the same weights would become another
 graph."""
 

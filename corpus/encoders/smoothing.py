@@ -22,7 +22,7 @@ _SMOOTHINGS = (0.3, 0.5, 0.65, 0.8, 0.95, 1.0)
 """How much of what sticks out moves into the weights; the paper's alpha. Each tensor has the one
 that changes its products least."""
 
-_EVERY = 4  # rows of a tensor: one in so many is kept
+_EVERY = 2  # rows of a tensor: one in so many is kept
 _TRIED = 2  # rows that were kept: one in so many is what smoothings are tried on
 
 _STEPS = 255  # of what comes in, unsigned
