@@ -4,9 +4,11 @@ down where int8 cannot be.
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,11 +21,12 @@ from corpus.embedding import ChunkEncoder, model_folder, pools_by_mean
 from corpus.encoders import bulk, cache, processor
 from corpus.encoders.batching import batches
 from corpus.encoders.bulk import BulkGraph
+from corpus.encoders.compiled_documents import DOCUMENTS
 from corpus.encoders.compiling import compile_model
 from corpus.encoders.documents import DocumentEncoder
 from corpus.encoders.products import DescribedProducts
 from corpus.encoders.quantising import quantise
-from corpus.encoders.record import read_record
+from corpus.encoders.record import GRAPH, RECORD, read_record
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.errors import CompilationFailed
 from corpus.settings import EmbeddingSettings
@@ -83,8 +86,9 @@ def test_a_core_is_used_when_there_is_a_batch_for_it_and_changes_no_vector(
     encoder: DocumentEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "cores", lambda: 2)
-    made, real = [], BulkGraph._compiled
-    monkeypatch.setattr(BulkGraph, "_compiled", lambda self: made.append(1) or real(self))
+    made: list[int] = []
+    noted = lambda load, *given: lambda: made.append(1) or load(*given)  # noqa: E731
+    monkeypatch.setattr(bulk, "partial", noted)
     both = DocumentEncoder(SETTINGS)
 
     few = both.encode_chunks(TEXTS[:2])
@@ -154,6 +158,21 @@ encoder._encoder
 sys.setswitchinterval(1e-6)
 print(len(encoder.encode_chunks(["The town lies on a river. " * 30] * 64)))
 """
+
+
+def test_a_graph_is_gone_with_its_last_reader(encoder: DocumentEncoder) -> None:
+    encoder.encode_chunks(TEXTS)
+    home = cache.cache_folder() / cache.key(DOCUMENTS, encoder.fingerprint)
+    graph = BulkGraph((home / GRAPH).read_bytes(), read_record(home / RECORD).form)
+    graph.embed([[101, 2023, 102]] * 40, limit=256)
+    gone = weakref.ref(graph)
+
+    gc.disable()  # which would find it in a circle, some time
+    try:
+        del graph
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_threads_that_use_it_first_do_not_wait_for_each_other(encoder: DocumentEncoder) -> None:

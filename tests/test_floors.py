@@ -30,6 +30,7 @@ HOMES = {
     "onnx": (
         "corpus.encoders.compiling",
         "corpus.encoders.masking",
+        "corpus.encoders.normalising",
         "corpus.encoders.products",
         "corpus.encoders.quantising",
         "corpus.encoders.rebuilding",

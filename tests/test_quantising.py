@@ -27,7 +27,7 @@ def test_what_sticks_out_inside_a_feed_forward_network_is_divided_among_copies(
 
     first, second = _matrices(made)
     assert (first.data_type, second.data_type) == (onnx.TensorProto.INT8, onnx.TensorProto.INT8)
-    assert (first.dims[1], second.dims[0]) == (INNER + INNER // 24,) * 2
+    assert (first.dims[1], second.dims[0]) == (INNER + INNER // 48,) * 2
     assert _moved(made, graph, seen[4000:]) < 0.05
 
 

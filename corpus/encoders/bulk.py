@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property, partial
 from mmap import mmap
 from threading import Lock
 from typing import Any
@@ -49,13 +50,12 @@ class BulkGraph:
     """
 
     def __init__(self, packed: bytes | mmap, form: str) -> None:
-        self._openvino, self._form = _openvino(), form
-        self._loader = self._openvino.Core()
-        self._packed = np.frombuffer(packed, np.uint8)  # weights stay there
-        compiled = self._compiled()
-        self.makes_windows = len(compiled.inputs) == 3
-        self._cores = [_Core(self._compiled) for _ in range(_most_cores())]
-        self._cores[0].request = compiled.create_infer_request()
+        openvino, data = _openvino(), np.frombuffer(packed, np.uint8)
+        view = openvino.Tensor(data, openvino.Shape(data.shape), openvino.Type.u8)
+        compiled = partial(openvino.Core().import_model, view, "CPU", _properties(form))
+        self._cores = [_Core(compiled) for _ in range(_most_cores())]
+        self._packed = data  # weights stay there; it is let go of after what reads them
+        self.makes_windows = len(self._cores[0].request.model_inputs) == 3
         # OpenVINO's binding sets itself up when it is first used, and two threads that both do it
         # then wait for each other for ever: one holds the interpreter's lock, one the binding's.
         # After a batch of length 1 OpenVINO would compute those of every other length wrongly.
@@ -89,25 +89,21 @@ class BulkGraph:
             _unit(one[: 1 + len(_windows(text))]) for one, text in zip(sums, chosen, strict=True)
         ]
 
-    def _compiled(self) -> Any:
-        """The graph, for one core."""
-        shape = self._openvino.Shape(self._packed.shape)
-        view = self._openvino.Tensor(self._packed, shape, self._openvino.Type.u8)
-        return self._loader.import_model(view, "CPU", _properties(self._form))
-
 
 class _Core:
-    """A graph of one core's own, which computes one batch at a time."""
+    """A graph of one core's own, made when it is first asked for; it computes a batch at a time."""
 
     def __init__(self, compiled: Callable[[], Any]) -> None:
-        self._compiled, self._turn = compiled, Lock()
-        self.request: Any = None  # made with the first batch
+        self._compiled, self._turn = compiled, Lock()  # no method of who holds it: a circle stays
+
+    @cached_property
+    def request(self) -> Any:
+        """What computes. For one thread at a time."""
+        return self._compiled().create_infer_request()
 
     def computed(self, given: Inputs) -> Vectors:
         """What comes out. float32, the graph's own shape."""
         with self._turn:
-            if self.request is None:
-                self.request = self._compiled().create_infer_request()
             self.request.infer(given, share_inputs=True)
             vectors: Vectors = self.request.get_output_tensor(0).data.copy()
         return vectors
