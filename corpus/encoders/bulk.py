@@ -94,7 +94,8 @@ class _Core:
     """A graph of one core's own, made when it is first asked for; it computes a batch at a time."""
 
     def __init__(self, compiled: Callable[[], Any]) -> None:
-        self._compiled, self._turn = compiled, Lock()  # no method of who holds it: a circle stays
+        # Not a method of the graph that holds this: in a circle both would wait for the collector.
+        self._compiled, self._turn = compiled, Lock()
 
     @cached_property
     def request(self) -> Any:
