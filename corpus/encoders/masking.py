@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus.encoders.rebuilding import add_constant, constants, rebuild
+from corpus.encoders.rebuilding import add_constant, constants, makers, rebuild
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -82,7 +82,7 @@ class _Masking:
     def __init__(self, model: ModelProto) -> None:
         nodes = model.graph.node
         self._model, self._known = model, constants(model)
-        self._made = {name: node for node in nodes for name in node.output}
+        self._made = makers(model)
         self._readers = Counter(name for node in nodes for name in node.input)
         self._rewritten = 0
         self.before: dict[str, list[NodeProto]] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus.encoders.rebuilding import Array, add_constant, constants, rebuild
+from corpus.encoders.rebuilding import Array, add_constant, constants, makers, rebuild
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -42,7 +42,7 @@ class _Gains:
 
     def __init__(self, model: ModelProto) -> None:
         self._model, self._known = model, constants(model)
-        self._made = {name: node for node in model.graph.node for name in node.output}
+        self._made = makers(model)
         self._given = {one.name for one in model.graph.output}
         self._readers: dict[str, list[NodeProto]] = defaultdict(list)
         for node in model.graph.node:

@@ -26,6 +26,11 @@ def constants(model: ModelProto) -> dict[str, Array]:
     return known
 
 
+def makers(model: ModelProto) -> dict[str, NodeProto]:
+    """The node that makes each tensor, by the tensor's name."""
+    return {name: node for node in model.graph.node for name in node.output}
+
+
 def add_constant(model: ModelProto, name: str, value: Array | np.generic) -> str:
     """Put a tensor into a graph; its name."""
     from onnx import numpy_helper

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from corpus.encoders.rebuilding import add_constant, constants
+from corpus.encoders.rebuilding import add_constant, constants, makers
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -38,7 +38,7 @@ class Widening:
     def __init__(self, model: ModelProto) -> None:
         nodes = model.graph.node
         self._model, self._known = model, constants(model)
-        self._made = {name: node for node in nodes for name in node.output}
+        self._made = makers(model)
         self._readers = {one.name: [""] for one in model.graph.output}  # read by who computes it
         for node in nodes:
             for name in node.input:
