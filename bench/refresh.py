@@ -58,6 +58,10 @@ class Words:
         """Tokens of each text."""
         return [len(self.boundaries(text)) + 2 for text in texts]
 
+    def count_chunk(self, text: str) -> int:
+        """The same of one text."""
+        return self.count([text])[0]
+
     def boundaries(self, text: str) -> list[tuple[int, int]]:
         """Where each begins and ends."""
         return [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]

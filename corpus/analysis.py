@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from corpus import scripts
 from corpus.languages import language_of
@@ -39,7 +39,10 @@ _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _LONGEST = 80
 """Characters of a term: longer ones are data, not words."""
 
-_CACHED_PIECES = 1 << 15  # some 10 MB
+_MOST_KNOWN = 1 << 13  # pieces of a language that are remembered; some 3 MB
+
+_Found = tuple[tuple[str, ...], str | None]
+"""What stands between two spaces: its words, and the whole where that is an identifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,8 @@ def analyse(text: str, language: str) -> Terms:
     :param language: ISO 639-1, see :func:`corpus.languages.language_of`.
     """
     words, identifiers = list[str](), list[str]()
-    for piece in unicodedata.normalize("NFKC", text).split():
-        known = _known_terms if len(piece) <= _LONGEST else _terms
-        found, whole = known(piece, language)
+    known = _known_of(language)
+    for found, whole in map(known.__getitem__, unicodedata.normalize("NFKC", text).split()):
         words += found
         if whole:
             identifiers.append(whole)
@@ -76,23 +78,41 @@ def analyse_question(text: str, languages: Iterable[str]) -> Terms:
     return Terms(list(words), list(identifiers))
 
 
-def _terms(piece: str, language: str) -> tuple[tuple[str, ...], str | None]:
+def _terms(piece: str, language: str) -> _Found:
     """The words of what stands between two spaces, and the whole where that is an identifier."""
     found = scripts.words(piece)
-    words = [*_pairs(piece), *_stems(found, language)]
+    words = [pair for run in scripts.unspaced(piece) for pair in _pairs(run)]
+    words += _stems(found, language)
     for one in found:
-        if _MIXED_CASE.search(one) and len(one) <= _LONGEST:
+        if not one.islower() and _MIXED_CASE.search(one) and len(one) <= _LONGEST:
             words += _stems(_PART.findall(one), language)
     return tuple(words), _whole(piece) if len(found) > 1 else None
 
 
-_known_terms = lru_cache(_CACHED_PIECES)(_terms)
-"""Most of a text is pieces that stood there before."""
+class _Known(dict[str, _Found]):
+    """The terms of pieces in a language, made when one is first looked for: most of a text is
+    pieces that stood there before.
+    """
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self._language = language
+
+    def __missing__(self, piece: str) -> _Found:
+        found = _terms(piece, self._language)
+        if len(piece) <= _LONGEST:
+            if len(self) >= _MOST_KNOWN:
+                self.clear()
+            self[piece] = found
+        return found
 
 
-def _stems(words: Iterable[str], language: str) -> Iterator[str]:
+_known_of = cache(_Known)
+
+
+def _stems(words: Iterable[str], language: str) -> Iterable[str]:
     """A mark without a letter has no stem, and what is very long is no word."""
-    stems = (stem(word.casefold(), language) for word in words if len(word) <= _LONGEST)
+    stems = [stem(word.casefold(), language) for word in words if len(word) <= _LONGEST]
     return filter(None, stems)
 
 
@@ -112,13 +132,9 @@ def _says_something(piece: str, stopwords: frozenset[str], shouted: bool) -> boo
     return not all(one.casefold() in stopwords or (several and len(one) == 1) for one in words)
 
 
-def _pairs(piece: str) -> Iterator[str]:
-    """Overlapping pairs of characters of each run without spaces; a single one is a term."""
-    for run in scripts.unspaced(piece):
-        if len(run) == 1:
-            yield run
-        for at in range(len(run) - 1):
-            yield run[at : at + 2]
+def _pairs(run: str) -> list[str]:
+    """Overlapping pairs of characters of a run without spaces; a single one is a term."""
+    return [run[at : at + 2] for at in range(len(run) - 1)] or [run]
 
 
 def _whole(piece: str) -> str | None:

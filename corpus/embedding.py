@@ -41,6 +41,12 @@ _IDENTITY_FILES = (
 )
 
 
+_MOST_KEPT = 4096
+"""Chunks whose tokens are kept between being counted and being embedded, some 4 MB. More do not
+wait for the model, unless one document has them: their tokens are made again.
+"""
+
+
 class Tokens(Protocol):
     """Counts tokens as the embedding model does."""
 
@@ -50,6 +56,9 @@ class Tokens(Protocol):
 
     def count(self, texts: list[str]) -> list[int]:
         """Tokens of each text, special tokens included."""
+
+    def count_chunk(self, text: str) -> int:
+        """The same of a text that is to be embedded."""
 
     def boundaries(self, text: str) -> list[tuple[int, int]]:
         """Where each token of the text begins and ends, in code points, specials left out."""
@@ -101,17 +110,29 @@ class ModelTokens:
     def __init__(self, folder: Path, limit: int, prefix: str = "") -> None:
         self._file, self.limit, self._prefix = folder / "tokenizer.json", limit, prefix
         self._last: tuple[str, Encoding] | None = None
+        self._kept: dict[str, list[int]] = {}
 
     def count(self, texts: list[str]) -> list[int]:
         """Tokens of each text as the model gets it: prefix and special tokens included."""
         return list(map(len, self._ids(texts)))
+
+    def count_chunk(self, text: str) -> int:
+        """The same of a text that is to be embedded: what the model reads of it is kept so long."""
+        [ids] = self._ids([text])
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[text] = ids
+        return len(ids)
 
     def ids_of_each(self, texts: list[str]) -> list[list[int]]:
         """What the model reads of each text, prefix and special tokens included; none is cut.
 
         :raises ValueError: when a text is longer than the model takes.
         """
-        ids = self._ids(texts)
+        found = {text: self._kept.pop(text, None) for text in dict.fromkeys(texts)}
+        missing = [text for text, kept in found.items() if not kept]
+        made = dict(zip(missing, self._ids(missing), strict=True))
+        ids = [found[text] or made[text] for text in texts]
         longest = max(map(len, ids), default=0)
         if longest > self.limit:
             raise ValueError(f"a text has {longest} tokens, the model takes {self.limit}")

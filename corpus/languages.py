@@ -39,8 +39,8 @@ def language_of(text: str, least: int = _LEAST) -> str:
     words = scripts.words(sample)
     unspaced = sum(map(len, scripts.unspaced(sample)))
     counts = dict[str, int]()
-    for word in words:
-        for language in _BY_WORD.get(word, ()):
+    for languages in filter(None, map(_BY_WORD.get, words)):
+        for language in languages:
             counts[language] = counts.get(language, 0) + 1
     best = max(sorted(counts), key=counts.__getitem__, default=DEFAULT)
     enough = counts.get(best, 0) >= max(least, _LEAST_SHARE * (len(words) + unspaced))

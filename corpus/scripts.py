@@ -13,7 +13,7 @@ _MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u096
 vowels are such signs: ``\\w`` takes them for the ends of words."""
 
 _RUN = re.compile(f"[{_UNSPACED}]+")
-_WORD = re.compile(rf"(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
+_WORD = re.compile(rf"(?:[^\W_{_UNSPACED}]++|[{_MARKS}]++)++")
 _ASCII_WORD = re.compile("[A-Za-z0-9]+")  # the same in a text that is ASCII, three times as fast
 
 

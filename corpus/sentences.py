@@ -21,11 +21,14 @@ Span = tuple[int, int]
 
 _STOP = re.compile(
     r"""
-    (?<![.!?…]) [.!?…]++              # a whole run of stops, once
-        (?: [)\]}"'”’»*_`] | \s (?: '' | ["”] ) (?=\s) )*+ (?=\s)
-    | [。！？｡]++ [」』）】》”’"')]*+     # CJK stops need no space after them
-    | (?<=[぀-ヿ㐀-鿿]) [!?]++ (?=[぀-ヿ㐀-鿿])
-    | [।॥؟۔]++ [)\]"'”’»]*+
+    [.!?…。！？｡।॥؟۔]                   # first and as a set, so that all else is passed over
+    (?:
+        (?<=[.!?…]) (?<![.!?…].) [.!?…]*+  # a whole run of stops, once
+            (?: [)\]}"'”’»*_`] | \s (?: '' | ["”] ) (?=\s) )*+ (?=\s)
+        | (?<=[。！？｡]) [。！？｡]*+ [」』）】》”’"')]*+  # CJK stops need no space after them
+        | (?<=[぀-ヿ㐀-鿿][!?]) [!?]*+ (?=[぀-ヿ㐀-鿿])
+        | (?<=[।॥؟۔]) [।॥؟۔]*+ [)\]"'”’»]*+
+    )
     """,
     re.VERBOSE,
 )

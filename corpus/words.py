@@ -212,19 +212,20 @@ class WordIndexBuilder:
 
         :raises OSError: when the disk refuses.
         """
-        language = language_of(document.text)
+        language, key = language_of(document.text), _document_key(document.id)
         around = [document.title] * _REPEATED["title"] + [document.id] * _REPEATED["path"]
+        of_all = analyse("\n".join(around), language)
         try:
             for chunk in chunks:
                 headings = list(chunk.headings) * _REPEATED["headings"]
-                terms = analyse("\n".join([chunk.text, *around, *headings]), language)
+                terms = analyse("\n".join([chunk.text, *headings]), language)
                 self._writer.add_document(
                     tantivy.Document(
                         chunk=chunk.id,
-                        document=_document_key(document.id),
+                        document=key,
                         language=language,
-                        terms=" ".join(terms.words),
-                        identifiers=" ".join(terms.identifiers),
+                        terms=" ".join(terms.words + of_all.words),
+                        identifiers=" ".join(terms.identifiers + of_all.identifiers),
                     )
                 )
         except ValueError as error:  # its thread ended: the disk refused

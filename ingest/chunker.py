@@ -110,24 +110,27 @@ class _Cutter:
 
     def section(self, headings: tuple[str, ...], blocks: list[Block]) -> Iterator[Draft]:
         """Cut blocks that stand under the same headings."""
-        prefix = self._prefix(headings)
-        room = self._most - self._tokens.count([prefix])[0]
+        prefix, taken = self._prefix(headings)
+        room = self._most - taken
         for page, paged in groupby(blocks, key=lambda block: block.page):
             for units in self._pack(list(paged), room):
                 yield from self._drafts(units, headings, page, prefix)
 
-    def _prefix(self, headings: tuple[str, ...]) -> str:
-        """Title and headings as they are embedded before each chunk of a section."""
+    def _prefix(self, headings: tuple[str, ...]) -> tuple[str, int]:
+        """Title and headings as they are embedded before each chunk of a section, and how many
+        tokens these are, special tokens included.
+        """
         title = (self._parsed.title,) if self._parsed.title else ()
         path = title + headings
         longest = int(self._most * _MAX_PREFIX_SHARE)
         while path:
             prefix = " > ".join(path) + "\n"
-            short = len(prefix) <= longest * _CHARS_PER_TOKEN
-            if short and self._tokens.count([prefix])[0] <= longest:
-                return prefix
+            if len(prefix) <= longest * _CHARS_PER_TOKEN:
+                count = self._tokens.count([prefix])[0]
+                if count <= longest:
+                    return prefix, count
             path = path[1:]
-        return ""
+        return "", self._specials
 
     def _header(self, start: int) -> str:
         """The header row of the table that a chunk begins in the middle of: without it the
@@ -211,7 +214,7 @@ class _Cutter:
         """One chunk, or two where it is longer than the sum of its units."""
         start, end = units[0].start, units[-1].end
         embedded = prefix + self._header(start) + self._parsed.text[start:end]
-        count = self._tokens.count([embedded])[0]
+        count = self._tokens.count_chunk(embedded)
         if count <= self._most or end - start == 1:
             yield Draft(start, end, headings, page, embedded, count)
             return

@@ -29,9 +29,9 @@ from ingest.prepared import Prepared
 if TYPE_CHECKING:
     from corpus.parent import Parent
 
-_BATCH = 512
-"""Texts that are looked up and embedded together. 7.7 % as much as they are is padding, 8.7 with
-256 and 7.2 with 1,024; a run that is killed loses what two of these batches hold."""
+_BATCH = 1024
+"""Texts that are looked up and embedded together. 7.2 % as much as they are is padding, 7.7 with
+512 and 8.7 with 256; a run that is killed loses what two of these batches hold."""
 
 _FEW = 128
 """Texts that are enough while the model has nothing to do, as at the beginning of a run."""

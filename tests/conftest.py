@@ -36,6 +36,9 @@ class WordTokens:
     def count(self, texts: list[str]) -> list[int]:
         return [len(self.boundaries(text)) + 2 for text in texts]
 
+    def count_chunk(self, text: str) -> int:
+        return self.count([text])[0]
+
     def boundaries(self, text: str) -> list[tuple[int, int]]:
         return [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from corpus import scripts
+from corpus import analysis, scripts
 from corpus.analysis import analyse, analyse_question
 from corpus.embedding import PACKAGED_MODEL, ModelTokens, model_folder
 from corpus.languages import DEFAULT, LANGUAGES, language_of
@@ -147,6 +147,25 @@ def test_any_text_has_terms_without_spaces_in_them(text: str, language: str) -> 
     for term in (*found.words, *found.identifiers, *asked.words, *asked.identifiers):
         assert term.split() == [term]
     assert set(asked.words) <= set(found.words)
+
+
+@given(st.text(max_size=100), st.text(max_size=100), st.sampled_from(LANGUAGES))
+def test_lines_have_the_terms_that_each_has_alone(one: str, other: str, language: str) -> None:
+    both, first, second = (analyse(text, language) for text in (f"{one}\n{other}", one, other))
+    assert both.words == first.words + second.words
+    assert both.identifiers == first.identifiers + second.identifiers
+
+
+def test_terms_are_the_same_once_more_pieces_were_seen_than_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(analysis, "_MOST_KNOWN", 5)
+    text = "Running costs: v1.2.3 and getUserName, 会社の設立 " + "x" * 81
+    before = analyse(text, "en")
+    for number in range(20):
+        analyse(f"word{number}", "en")
+    assert analyse(text, "en") == before
+    assert len(analysis._known_of("en")) <= 5
 
 
 def test_the_lists_hold_words_in_one_form() -> None:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from corpus import pieces
+from corpus import embedding, pieces
 from corpus.embedding import PACKAGED_MODEL, ModelTokens, model_folder
 from corpus.pieces import Pieces, splits_at_spaces
 
@@ -25,6 +25,12 @@ def tokenizer() -> Tokenizer:
 @pytest.fixture(scope="module")
 def shared(tokenizer: Tokenizer) -> Pieces:
     return Pieces(tokenizer)
+
+
+@pytest.fixture(scope="module")
+def two() -> tuple[ModelTokens, ModelTokens]:
+    folder = model_folder(PACKAGED_MODEL)
+    return ModelTokens(folder, 256), ModelTokens(folder, 256)
 
 
 SPACES = " \t\n\r\x0b\x0c\x1c\x1f\x85\xa0\u1680\u200b\u2028\u3000"
@@ -128,3 +134,34 @@ def test_the_prefix_of_a_model_is_counted_and_read(tokenizer: Tokenizer) -> None
     assert ids == tokenizer.encode("passage: 27 days").ids
     assert prefixed.count(["27 days"]) == [len(ids)]
     assert glued.ids_of_each(["age 27"]) == [tokenizer.encode("passage 27").ids]
+
+
+@given(st.lists(st.text(ODD + " ", max_size=20) | st.sampled_from(WORDS), max_size=8))
+def test_what_was_counted_before_it_is_embedded_has_the_tokens_that_it_has_without(
+    two: tuple[ModelTokens, ModelTokens], texts: list[str]
+) -> None:
+    tokens, fresh = two
+
+    counted = [tokens.count_chunk(text) for text in texts[::2]]
+
+    assert counted == fresh.count(texts[::2])
+    for _ in range(2):  # the second time nothing is kept any more
+        assert tokens.ids_of_each([*texts, *texts]) == fresh.ids_of_each([*texts, *texts])
+
+
+def test_a_chunk_is_tokenised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, read, real = ModelTokens(model_folder(PACKAGED_MODEL), 256), [], Pieces.ids
+    chunks = [f"chunk {number}" for number in range(embedding._MOST_KEPT + 1)]
+
+    def ids(self: Pieces, texts: list[str]) -> list[list[int]]:
+        read.extend(texts)
+        return real(self, texts)
+
+    monkeypatch.setattr(Pieces, "ids", ids)
+    tokens.count_chunk("first")
+    tokens.ids_of_each(["first", "second"])
+    assert read == ["first", "second"]
+
+    for chunk in chunks:
+        tokens.count_chunk(chunk)
+    assert len(tokens._kept) <= embedding._MOST_KEPT
