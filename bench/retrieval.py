@@ -10,29 +10,35 @@ By document nDCG@10 and recall@5; by passage whether the first overlaps gold, an
 the first five does. `least` is what the mixture gains on the better of dense and words in nDCG@10
 (hit@1, where no documents are judged), with the 95 % interval of a paired bootstrap.
 
-    python -m bench.retrieval [--documents FORM] [SET ...]
-
-Documents are embedded by the compiled model, or by another of `bench/forms.py`; give each its
-own stores with BENCH_STORES, because a store keeps the vectors that it has.
+    python -m bench.retrieval [SET ...]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench import forms, results, sets
+from bench.rankings import (
+    BY_DOCUMENT,
+    BY_PASSAGE,
+    DEPTH,
+    RESAMPLES,
+    Values,
+    leading,
+    search,
+    values,
+)
 from corpus.embedding import ChunkEncoder
 from corpus.encoders.questions import QuestionEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
 from corpus.legibility import legibility
-from corpus.snapshot import Snapshot
 from corpus.types import Hit, Mode, Query
-from rag.evaluation.bootstrap import Floats, compare, mean_of
-from rag.evaluation.retrieval import Ranking, document_values, span_values
+from rag.evaluation.bootstrap import compare, mean_of
+from rag.evaluation.retrieval import Ranking
 
 DEFAULT_SETS = (
     "squad2_dev", "clapnq_dev", "hotpotqa_mh_dev", "techdocs_dev", "redis_docs_dev", "scifact_dev",
@@ -40,9 +46,7 @@ DEFAULT_SETS = (
 )  # fmt: skip
 SMALL_SETS = ("squad2_dev", "clapnq_dev", "redis_docs_dev", sets.DEMO)
 WAYS = ("dense", "words", "rank fusion", "mixture", "uncompiled")
-DEPTH = 100
 RRF_K = 60
-RESAMPLES = 2000
 
 BASELINES = {
     "squad2_dev": {"hit@1": 0.806, "hit@5": 0.947},
@@ -55,12 +59,10 @@ BASELINES = {
 }
 """Of the README of the data: BM25, k1 0.9, b 0.4."""
 
-_BY_DOCUMENT, _BY_PASSAGE = ("ndcg@10", "recall@5"), ("hit@1", "hit@5")
-_CLAIMS = "scifact_dev"
-_LANGUAGES = "xquad_dev"
+CLAIMS = "scifact_dev"
+"""The set whose questions are claims."""
 
-Values = dict[str, list[dict[str, float]]]
-"""By way of searching, what each question is worth by each measure."""
+_LANGUAGES = "xquad_dev"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +70,22 @@ class _Part:
     """Questions that are measured together."""
 
     name: str
-    values: Values
+    values: Mapping[str, Values]  # by way of searching
 
     def means(self) -> dict[str, dict[str, float]]:
         """By way and measure."""
         return {
             way: {
-                name: float(np.mean([one[name] for one in values if name in one]))
-                for name in (*_BY_DOCUMENT, *_BY_PASSAGE)
-                if any(name in one for one in values)
+                name: float(np.mean([one[name] for one in found if name in one]))
+                for name in (*BY_DOCUMENT, *BY_PASSAGE)
+                if any(name in one for one in found)
             }
-            for way, values in self.values.items()
+            for way, found in self.values.items()
         }
 
     def least(self) -> dict[str, float]:
         """What the mixture gains on the better of the two it is made of."""
-        column = {way: self._column(way) for way in ("dense", "words", "mixture")}
+        column = {way: leading(self.values[way]) for way in ("dense", "words", "mixture")}
         better = max(("dense", "words"), key=lambda way: np.nanmean(column[way]))
         found = compare(
             {"": mean_of(column[better])},
@@ -94,21 +96,17 @@ class _Part:
         )[""]
         return {"difference": found.difference, "low": found.low, "high": found.high}
 
-    def _column(self, way: str) -> Floats:
-        measure = "ndcg@10" if any("ndcg@10" in one for one in self.values[way]) else "hit@1"
-        return np.array([one.get(measure, np.nan) for one in self.values[way]])
 
-
-def main(names: Sequence[str], documents: str = "int8") -> None:
+def main(names: Sequence[str]) -> None:
     """Measure each set and print one table."""
-    encoder = forms.FORMS[documents]()
+    encoder = forms.FORMS["int8"]()
     rows, saved = [], {}
     for name in names:
         for part in _parts(name, _measured(name, encoder)):
             means, least = part.means(), part.least()
             saved[part.name] = {**means, "least": least}
             rows += _rows(part.name, means, least)
-    results.table(["questions", *_BY_DOCUMENT, *_BY_PASSAGE, "least"], rows)
+    results.table(["questions", *BY_DOCUMENT, *BY_PASSAGE, "least"], rows)
     results.save("retrieval", saved)
 
 
@@ -117,30 +115,28 @@ def _rows(
 ) -> Iterator[list[str]]:
     interval = f"{least['difference']:+.3f} ({least['low']:+.3f} to {least['high']:+.3f})"
     for way, found in {"plain BM25": BASELINES.get(name, {}), **means}.items():
-        shown = [found.get(one, np.nan) for one in (*_BY_DOCUMENT, *_BY_PASSAGE)]
+        shown = [found.get(one, np.nan) for one in (*BY_DOCUMENT, *BY_PASSAGE)]
         figures = ["" if np.isnan(one) else f"{one:.3f}" for one in shown]
         if any(figures):
             yield [f"{name} {way}", *figures, interval if way == "mixture" else ""]
 
 
-def _parts(name: str, measured: tuple[list[str], Values]) -> Iterator[_Part]:
+def _parts(name: str, measured: tuple[list[str], dict[str, Values]]) -> Iterator[_Part]:
     """A set, or each language of the one that has several."""
-    ids, values = measured
+    ids, by_way = measured
     if name != _LANGUAGES:
-        yield _Part(name, values)
+        yield _Part(name, by_way)
         return
     for language in sorted({one.partition(":")[0] for one in ids}):
         chosen = [n for n, one in enumerate(ids) if one.startswith(f"{language}:")]
-        picked = {way: [found[n] for n in chosen] for way, found in values.items()}
+        picked = {way: [found[n] for n in chosen] for way, found in by_way.items()}
         yield _Part(f"{name} {language}", picked)
 
 
-def _measured(name: str, encoder: ChunkEncoder) -> tuple[list[str], Values]:
+def _measured(name: str, encoder: ChunkEncoder) -> tuple[list[str], dict[str, Values]]:
     """The ids of the questions of a set, and what they are worth by each way of searching."""
     snapshot, settings = sets.open_store(name, encoder)
-    asked = [
-        one for one in sets.questions(name, snapshot) if one.item.answerable or name == _CLAIMS
-    ]
+    asked = [one for one in sets.questions(name, snapshot) if one.item.answerable or name == CLAIMS]
     compiled = QuestionEncoder(settings.embedding)
     original = SentenceTransformerEncoder(settings.embedding)
     ways = WAYS[:-1] if name == _LANGUAGES else WAYS
@@ -149,13 +145,13 @@ def _measured(name: str, encoder: ChunkEncoder) -> tuple[list[str], Values]:
         text = one.item.question
         weight = settings.retrieval.dense_weight * legibility(text, encoder.tokens)
         query = Query(text, compiled.encode_query(text), DEPTH, dense_weight=weight)
-        dense = _search(snapshot, query, Mode.DENSE)
-        words = _search(snapshot, query, Mode.WORDS)
+        dense = search(snapshot, query, Mode.DENSE)
+        words = search(snapshot, query, Mode.WORDS)
         hits = {
             "dense": dense,
             "words": words,
             "rank fusion": _reciprocal(dense, words),
-            "mixture": _search(snapshot, query, Mode.HYBRID),
+            "mixture": search(snapshot, query, Mode.HYBRID),
         }
         if "uncompiled" in ways:
             other = Query(text, original.encode_query(text), DEPTH, dense_weight=weight)
@@ -163,23 +159,7 @@ def _measured(name: str, encoder: ChunkEncoder) -> tuple[list[str], Values]:
         for way in ways:
             chunks = [hit.chunk for hit in hits[way]]
             found[way].append(Ranking(chunks, one.gold, one.relevant))
-    return [one.item.id for one in asked], {way: _values(found[way]) for way in ways}
-
-
-def _values(rankings: Sequence[Ranking]) -> list[dict[str, float]]:
-    """By document and by passage; a question whose gold is not in the snapshot has no value."""
-    pairs = zip(document_values(rankings), span_values(rankings), strict=True)
-    return [
-        {name: documents[name] for name in _BY_DOCUMENT if documents}
-        | {name: spans[name] for name in _BY_PASSAGE if spans}
-        for documents, spans in pairs
-    ]
-
-
-def _search(snapshot: Snapshot, query: Query, mode: Mode) -> Sequence[Hit]:
-    return snapshot.search(
-        Query(query.text, query.vector, query.k, mode, DEPTH, query.dense_weight)
-    )
+    return [one.item.id for one in asked], {way: values(found[way]) for way in ways}
 
 
 def _reciprocal(*rankings: Sequence[Hit]) -> list[Hit]:
@@ -193,7 +173,5 @@ def _reciprocal(*rankings: Sequence[Hit]) -> list[Hit]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--documents", choices=forms.FORMS, default="int8")
     parser.add_argument("names", nargs="*", metavar="SET", default=DEFAULT_SETS)
-    asked = parser.parse_args()
-    main(asked.names, asked.documents)
+    main(parser.parse_args().names)

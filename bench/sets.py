@@ -38,9 +38,11 @@ def folder_of(name: str) -> Path:
     return docs if docs.is_dir() else records
 
 
-def open_store(name: str, encoder: ChunkEncoder) -> tuple[Snapshot, Settings]:
+def open_store(
+    name: str, encoder: ChunkEncoder, stores: Path = STORES
+) -> tuple[Snapshot, Settings]:
     """Ingest a set into a store that is kept for the next measurement, and open it."""
-    settings = load({}, {"store": STORES / name})
+    settings = load({}, {"store": stores / name})
     store = Store(settings.store)
     runner = Runner(Means(store, settings, encoder, Silent()))
     runner.ingest([folder_of(name)], Options(max_delete_percent=100))
