@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import resources
 
+from corpus.sentences import sentence_spans
+
 _CHARS = 600  # of a text; some 140 tokens of prose
 _FEW_CHARS = 60  # of a short one, as questions are: with few tokens attention takes less of each
+_SENTENCE_CHARS = 160  # of a sentence; longer ones are lists and tables as a rule
 
 _VARIED = (
     "Библиотека открыта с девяти утра, кроме воскресенья; книги можно взять на три недели.",
@@ -30,13 +33,32 @@ _VARIED = (
 
 
 def calibration_texts() -> Iterator[str]:
-    """The sentences, every second piece of the demo corpus, and short pieces of all of it."""
+    """For documents: the sentences, every second piece of the demo corpus, and short pieces of
+    all of it.
+    """
     yield from _VARIED
-    files = resources.files("corpus").joinpath("documents").iterdir()
-    corpus = "\n".join(
-        one.read_text(encoding="utf-8") for one in sorted(files, key=lambda one: one.name)
-    )
+    corpus = _demo_corpus()
     for begin in range(0, len(corpus), 2 * _CHARS):
         yield corpus[begin : begin + _CHARS]
     for begin in range(0, len(corpus), _CHARS // 2):
         yield corpus[begin : begin + _FEW_CHARS]
+
+
+def calibration_questions() -> Iterator[str]:
+    """For questions: the sentences, those of the demo corpus, as most questions are one, and every
+    fourth piece of it, so that a long question finds room in the ranges as well.
+    """
+    yield from _VARIED
+    corpus = _demo_corpus()
+    for begin, end in sentence_spans(corpus):
+        if end - begin <= _SENTENCE_CHARS:
+            yield corpus[begin:end]
+    for begin in range(0, len(corpus), 4 * _CHARS):
+        yield corpus[begin : begin + _CHARS]
+
+
+def _demo_corpus() -> str:
+    files = resources.files("corpus").joinpath("documents").iterdir()
+    return "\n".join(
+        one.read_text(encoding="utf-8") for one in sorted(files, key=lambda one: one.name)
+    )

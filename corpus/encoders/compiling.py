@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ import numpy as np
 
 from corpus.embedding import ModelTokens, pools_by_mean
 from corpus.encoders.bulk import FLOAT32, BulkGraph, has_bfloat16, inputs, pack
-from corpus.encoders.calibration import calibration_texts
+from corpus.encoders.calibration import calibration_questions, calibration_texts
 from corpus.encoders.exporting import export_sums, export_vectors
 from corpus.encoders.graph import Graph
 from corpus.encoders.masking import mask_within
@@ -204,8 +204,8 @@ def _fused(model: _Model) -> Path:
 
 def _integers(model: _Model) -> Path:
     """Weights, the table of words and what comes in as int8, in ONNX Runtime's own operators."""
-    path = model.work / "integers.onnx"
-    return narrow(quantise(_fused(model), _calibration(model, False), path, IntegerProducts))
+    feeds, path = _feeds(model, calibration_questions(), False), model.work / "integers.onnx"
+    return narrow(quantise(_fused(model), feeds, path, IntegerProducts))
 
 
 def _bulk(model: _Model) -> Path:
@@ -218,14 +218,15 @@ def _bulk(model: _Model) -> Path:
 
 
 def _static(model: _Model) -> Path:
-    """Weights and what comes in as int8, with ranges from :func:`_calibration`."""
-    feeds, path = _calibration(model, model.has_windows), model.work / "static.onnx"
+    """Weights and what comes in as int8, in ranges that were learnt."""
+    feeds = _feeds(model, calibration_texts(), model.has_windows)
+    path = model.work / "static.onnx"
     return halve(gains_to_readers(quantise(_bulk(model), feeds, path, DescribedProducts)))
 
 
-def _calibration(model: _Model, has_parts: bool) -> Iterator[Feed]:
+def _feeds(model: _Model, texts: Iterable[str], has_parts: bool) -> Iterator[Feed]:
     """One text at a time, so that nothing is padded."""
-    for text in calibration_texts():
+    for text in texts:
         ids = model.tokens.ids(text)
         yield inputs([ids], len(ids), has_parts)
 

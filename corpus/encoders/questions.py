@@ -24,7 +24,7 @@ from corpus.types import Vectors
 
 log = logging.getLogger(__name__)
 
-QUESTIONS = Kind("questions", 4, version, load=lambda data, _: Graph(data[:]))
+QUESTIONS = Kind("questions", 5, version, load=lambda data, _: Graph(data[:]))
 
 
 class QuestionEncoder(LazyEncoder[Encoder]):
