@@ -34,6 +34,7 @@ from rag.evaluation.retrieval import Ranking
 
 SETS = (
     "squad2_dev", "clapnq_dev", "hotpotqa_mh_dev", "techdocs_dev", "redis_docs_dev", "scifact_dev",
+    "xquad_dev",
 )  # fmt: skip
 WAYS = {"dense": Mode.DENSE, "mixture": Mode.HYBRID}
 EXACT = "float32"
