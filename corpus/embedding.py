@@ -42,7 +42,7 @@ _IDENTITY_FILES = (
 
 
 _MOST_KEPT = 4096
-"""Chunks whose tokens are kept between being counted and being embedded, some 4 MB. More do not
+"""Chunks whose tokens are kept between being counted and being embedded, some 6 MB. More do not
 wait for the model, unless one document has them: their tokens are made again.
 """
 
