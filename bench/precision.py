@@ -22,20 +22,16 @@ from pathlib import Path
 import numpy as np
 
 from bench import forms, results, sets
-from bench.rankings import DEPTH, RESAMPLES, leading, search, values
-from bench.retrieval import CLAIMS
+from bench.rankings import Searching, answerable, difference, leading, values
+from bench.retrieval import DEFAULT_SETS
 from corpus.embedding import ChunkEncoder, Encoder
 from corpus.encoders.questions import QuestionEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
-from corpus.legibility import legibility
-from corpus.types import Mode, Query
-from rag.evaluation.bootstrap import Difference, Floats, compare, mean_of
+from corpus.types import Mode
+from rag.evaluation.bootstrap import Difference, Floats
 from rag.evaluation.retrieval import Ranking
 
-SETS = (
-    "squad2_dev", "clapnq_dev", "hotpotqa_mh_dev", "techdocs_dev", "redis_docs_dev", "scifact_dev",
-    "xquad_dev",
-)  # fmt: skip
+SETS = tuple(name for name in DEFAULT_SETS if name != sets.DEMO)  # it has 56 questions
 WAYS = {"dense": Mode.DENSE, "mixture": Mode.HYBRID}
 EXACT = "float32"
 
@@ -51,7 +47,7 @@ def main(names: Sequence[str], form: str) -> None:
     pairs["all"] = _together(exact), _together(tested)
     saved, rows = {}, []
     for name, (before, after) in pairs.items():
-        found = {way: _difference(before[way], after[way]) for way in WAYS}
+        found = {way: difference(before[way], after[way]) for way in WAYS}
         saved[name] = {way: asdict(one) for way, one in found.items()}
         rows.append([name, str(len(after["dense"])), *map(_shown, found.values())])
     results.table(["set", "questions", *WAYS], rows)
@@ -66,25 +62,18 @@ def _measured(names: Sequence[str], form: str, asking: Encoder) -> list[Columns]
 
 def _columns(name: str, encoder: ChunkEncoder, stores: Path, asking: Encoder) -> Columns:
     snapshot, settings = sets.open_store(name, encoder, stores)
+    searching = Searching(snapshot, settings, encoder.tokens)
     found: dict[str, list[Ranking]] = {way: [] for way in WAYS}
-    for one in sets.questions(name, snapshot):
-        if not one.item.answerable and name != CLAIMS:
-            continue
-        text = one.item.question
-        weight = settings.retrieval.dense_weight * legibility(text, encoder.tokens)
-        query = Query(text, asking.encode_query(text), DEPTH, dense_weight=weight)
+    for one in answerable(name, snapshot):
+        vector = asking.encode_query(one.item.question)
         for way, mode in WAYS.items():
-            chunks = [hit.chunk for hit in search(snapshot, query, mode)]
-            found[way].append(Ranking(chunks, one.gold, one.relevant))
+            hits = searching.hits(one.item.question, vector, mode)
+            found[way].append(Ranking([hit.chunk for hit in hits], one.gold, one.relevant))
     return {way: leading(values(rankings)) for way, rankings in found.items()}
 
 
 def _together(columns: Sequence[Columns]) -> Columns:
     return {way: np.concatenate([one[way] for one in columns]) for way in WAYS}
-
-
-def _difference(before: Floats, after: Floats) -> Difference:
-    return compare({"": mean_of(before)}, {"": mean_of(after)}, len(after), RESAMPLES, seed=0)[""]
 
 
 def _shown(one: Difference) -> str:

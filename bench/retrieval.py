@@ -25,19 +25,17 @@ from bench import forms, results, sets
 from bench.rankings import (
     BY_DOCUMENT,
     BY_PASSAGE,
-    DEPTH,
-    RESAMPLES,
+    Searching,
     Values,
+    answerable,
+    difference,
     leading,
-    search,
     values,
 )
 from corpus.embedding import ChunkEncoder
 from corpus.encoders.questions import QuestionEncoder
 from corpus.encoders.transformer import SentenceTransformerEncoder
-from corpus.legibility import legibility
-from corpus.types import Hit, Mode, Query
-from rag.evaluation.bootstrap import compare, mean_of
+from corpus.types import Hit, Mode
 from rag.evaluation.retrieval import Ranking
 
 DEFAULT_SETS = (
@@ -58,9 +56,6 @@ BASELINES = {
     "xquad_dev zh": {"ndcg@10": 0.291, "recall@5": 0.326},
 }
 """Of the README of the data: BM25, k1 0.9, b 0.4."""
-
-CLAIMS = "scifact_dev"
-"""The set whose questions are claims."""
 
 _LANGUAGES = "xquad_dev"
 
@@ -87,13 +82,7 @@ class _Part:
         """What the mixture gains on the better of the two it is made of."""
         column = {way: leading(self.values[way]) for way in ("dense", "words", "mixture")}
         better = max(("dense", "words"), key=lambda way: np.nanmean(column[way]))
-        found = compare(
-            {"": mean_of(column[better])},
-            {"": mean_of(column["mixture"])},
-            len(column[better]),
-            RESAMPLES,
-            seed=0,
-        )[""]
+        found = difference(column[better], column["mixture"])
         return {"difference": found.difference, "low": found.low, "high": found.high}
 
 
@@ -136,26 +125,24 @@ def _parts(name: str, measured: tuple[list[str], dict[str, Values]]) -> Iterator
 def _measured(name: str, encoder: ChunkEncoder) -> tuple[list[str], dict[str, Values]]:
     """The ids of the questions of a set, and what they are worth by each way of searching."""
     snapshot, settings = sets.open_store(name, encoder)
-    asked = [one for one in sets.questions(name, snapshot) if one.item.answerable or name == CLAIMS]
+    asked, searching = answerable(name, snapshot), Searching(snapshot, settings, encoder.tokens)
     compiled = QuestionEncoder(settings.embedding)
     original = SentenceTransformerEncoder(settings.embedding)
     ways = WAYS[:-1] if name == _LANGUAGES else WAYS
     found: dict[str, list[Ranking]] = {way: [] for way in ways}
     for one in asked:
         text = one.item.question
-        weight = settings.retrieval.dense_weight * legibility(text, encoder.tokens)
-        query = Query(text, compiled.encode_query(text), DEPTH, dense_weight=weight)
-        dense = search(snapshot, query, Mode.DENSE)
-        words = search(snapshot, query, Mode.WORDS)
+        vector = compiled.encode_query(text)
+        dense = searching.hits(text, vector, Mode.DENSE)
+        words = searching.hits(text, vector, Mode.WORDS)
         hits = {
             "dense": dense,
             "words": words,
             "rank fusion": _reciprocal(dense, words),
-            "mixture": search(snapshot, query, Mode.HYBRID),
+            "mixture": searching.hits(text, vector),
         }
         if "uncompiled" in ways:
-            other = Query(text, original.encode_query(text), DEPTH, dense_weight=weight)
-            hits["uncompiled"] = snapshot.search(other)
+            hits["uncompiled"] = searching.hits(text, original.encode_query(text))
         for way in ways:
             chunks = [hit.chunk for hit in hits[way]]
             found[way].append(Ranking(chunks, one.gold, one.relevant))
